@@ -1,0 +1,1 @@
+"""Offline reinforcement learning, built step by step in JAX."""
