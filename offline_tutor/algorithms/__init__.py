@@ -1,0 +1,12 @@
+"""One file an algorithm, in the order of the book: `bc`, `td3`, `td3_bc`.
+
+Each is a module with a frozen dataclass `Config`, a `State`, and pure functions:
+
+    init(key, config, spec)            -> State
+    update(state, batch, key, config)  -> State, metrics       one gradient step
+    act(state, observations, config)   -> actions in [-max_action, max_action]
+    value(state, observations, config) -> what the critic believes that `act` is worth
+
+so that `offline_tutor.training.train(td3_bc, dataset)` takes the module itself. `State.step` counts the
+updates; a metric that an update did not compute is NaN. Training online also asks for `explore`.
+"""

@@ -1,0 +1,65 @@
+"""Behaviour cloning: do what the data did.
+
+Supervised learning from observations to actions, with the mean squared error (Pomerleau, 1989).
+It knows neither rewards nor what comes next, and is the baseline of every result in this book.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+
+from offline_tutor.data import Spec, Transitions
+from offline_tutor.networks import Array, Params, gradient_step, init_mlp, mlp
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes and rates of the TD3+BC paper's actor, so that cloning is compared on equal terms."""
+
+    hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers
+    actor_learning_rate: float = 3e-4  # Adam's
+    max_action: float = 1.0  # actions lie in [-max_action, max_action]; training scales them to 1
+
+
+class State(NamedTuple):
+    """What training changes."""
+
+    step: Array  # updates so far, ()
+    actor: Params
+    actor_optimizer: Any
+
+
+def policy(actor: Params, observations: Array, config: Config) -> Array:
+    """The deterministic policy, `max_action * tanh(network(s))`: (batch, action)."""
+    return config.max_action * jnp.tanh(mlp(actor, observations))
+
+
+def actor_loss(actor: Params, batch: Transitions, config: Config) -> Array:
+    """Mean squared distance between the policy's actions and the data's, over batch and dimensions."""
+    return ((policy(actor, batch.observations, config) - batch.actions) ** 2).mean()
+
+
+def init(key: Array, config: Config, spec: Spec) -> State:
+    """A fresh state. Raises ValueError where the actions are discrete."""
+    actor = init_mlp(key, spec.observation_dim, (*config.hidden, spec.action_dim))
+    return State(jnp.zeros((), int), actor, optax.adam(config.actor_learning_rate).init(actor))
+
+
+def update(
+    state: State, batch: Transitions, key: Array, config: Config
+) -> tuple[State, dict[str, Array]]:
+    """One gradient step. Cloning is deterministic: `key` is not used."""
+    actor, optimizer, loss = gradient_step(
+        lambda actor: actor_loss(actor, batch, config),
+        state.actor,
+        state.actor_optimizer,
+        config.actor_learning_rate,
+    )
+    return State(state.step + 1, actor, optimizer), {"actor_loss": loss}
+
+
+def act(state: State, observations: Array, config: Config) -> Array:
+    """The policy one deploys: (batch, action)."""
+    return policy(state.actor, observations, config)

@@ -1,0 +1,36 @@
+"""TD3 + behaviour cloning (Fujimoto and Gu 2021, "A minimalist approach to offline RL"): TD3 with one loss replaced.
+
+The actor still looks for the action that the critic likes best, but stays close to what the data did.
+Paper and authors' code differ twice; this follows the code, as every published number does: the squared
+distance is averaged over action dimensions (the paper sums), and the weight divides by the mean |Q| of
+the policy's own actions (equation 5 has the data's). States may be normalised: `train(..., normalize=True)`.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from offline_tutor.algorithms import td3
+from offline_tutor.algorithms.td3 import State, act, init, value  # noqa: F401  (the parent's, as they are)
+from offline_tutor.data import Transitions
+from offline_tutor.networks import Array, Params
+
+
+@dataclass(frozen=True)
+class Config(td3.Config):
+    """TD3's, and one more."""
+
+    alpha: float = 2.5  # weight of the value against cloning; section 4 of the paper
+
+
+def actor_loss(actor: Params, state: State, batch: Transitions, config: Config) -> Array:
+    """Equation 4 of the paper: value, rescaled to size `alpha`, against distance to the data."""
+    proposal = td3.policy(actor, batch.observations, config)
+    q = td3.values(state.critic, batch.observations, proposal)[0]
+    weight = config.alpha / jax.lax.stop_gradient(jnp.abs(q).mean())
+    return -weight * q.mean() + ((proposal - batch.actions) ** 2).mean()
+
+
+update = partial(td3.update, actor_loss=actor_loss)

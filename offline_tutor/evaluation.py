@@ -1,0 +1,171 @@
+"""What a policy is worth: episodes played in the environment, and intervals around their mean."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from offline_tutor.policies import Policy
+
+Array = jax.Array
+
+
+class Trajectories(NamedTuple):
+    """Episodes side by side; `valid` is False after an episode's end, where the rest means nothing."""
+
+    observations: Array  # (episodes, steps, observation)
+    actions: Array  # (episodes, steps, action), in the environment's units
+    rewards: Array  # (episodes, steps)
+    next_observations: Array  # (episodes, steps, observation)
+    terminations: Array  # (episodes, steps)
+    valid: Array  # (episodes, steps)
+
+
+@partial(jax.jit, static_argnames=("environment", "episodes"))
+def rollout(
+    policy: Callable[[Array], Array],
+    environment: Any,
+    key: Array,
+    *,
+    episodes: int,
+    noise: float | Array = 0.0,
+    initial_states: Any = None,
+) -> Trajectories:
+    """Plays `episodes` episodes at once in a Gymnasium FuncEnv, up to its `max_episode_steps`.
+
+    `policy`, a `Policy` or a function wrapped in `jax.tree_util.Partial`, maps (episodes, observation) to
+    (episodes, action). `noise` is the standard deviation of Gaussian noise added to the actions, in units
+    of half the action space's width. Episodes start where the environment says, or in `initial_states`.
+    """
+    start_key, key = jax.random.split(key)
+    if initial_states is None:
+        initial_states = jax.vmap(environment.initial)(jax.random.split(start_key, episodes))
+    low, high = environment.action_space.low, environment.action_space.high
+
+    def step(carry: tuple[Any, Array], key: Array) -> tuple[Any, Trajectories]:
+        states, valid = carry
+        noise_key, *keys = jax.random.split(key, 1 + episodes)
+        keys = jnp.stack(keys)
+        observations = jax.vmap(environment.observation)(states, keys)
+        actions = policy(observations)
+        wobble = noise * (high - low) / 2 * jax.random.normal(noise_key, actions.shape)
+        actions = jnp.clip(actions + wobble, low, high)
+        next_states = jax.vmap(environment.transition)(states, actions, keys)
+        rewards = jax.vmap(environment.reward)(states, actions, next_states, keys)
+        next_observations = jax.vmap(environment.observation)(next_states, keys)
+        ends = jax.vmap(environment.terminal)(next_states, keys) & valid
+        rows = Trajectories(observations, actions, rewards * valid, next_observations, ends, valid)
+        return (next_states, valid & ~ends), rows
+
+    keys = jax.random.split(key, environment.max_episode_steps)
+    _, rows = jax.lax.scan(step, (initial_states, jnp.ones(episodes, bool)), keys)
+    return jax.tree.map(lambda array: array.swapaxes(0, 1), rows)
+
+
+def evaluate(
+    policy: Any, environment: Any, *, episodes: int = 64, key: int | Array = 0, noise: float = 0.0
+) -> np.ndarray:
+    """Undiscounted returns of fresh episodes: (seeds, episodes) of stacked policies, else (episodes,).
+
+    `environment` is a FuncEnv, played under jit for all seeds at once, or the name of a Gymnasium
+    environment, played with its vector API (`noise` is for the former). `policy` may be any function
+    from (episodes, observation) to (episodes, action).
+    """
+    if isinstance(environment, str):
+        return _evaluate_gymnasium(policy, environment, episodes, key)
+    return np.asarray(play(policy, environment, episodes=episodes, key=key, noise=noise).rewards.sum(-1))
+
+
+def play(
+    policy: Any, environment: Any, *, episodes: int, key: int | Array = 0, noise: float = 0.0
+) -> Trajectories:
+    """`rollout` for one policy, or for each of stacked ones (all arrays then begin with seeds)."""
+    key = jax.random.key(key) if isinstance(key, int) else key
+    if not isinstance(policy, Policy):
+        policy = jax.tree_util.Partial(policy)
+    if getattr(policy, "num_seeds", None) is None:
+        return rollout(policy, environment, key, episodes=episodes, noise=noise)
+    return _play_seeds(policy, environment, jax.random.split(key, policy.num_seeds), episodes, noise)
+
+
+@partial(jax.jit, static_argnames=("environment", "episodes"))
+def _play_seeds(policy: Policy, environment: Any, keys: Array, episodes: int, noise: float) -> Trajectories:
+    return policy.map(lambda one, key: rollout(one, environment, key, episodes=episodes, noise=noise), keys)
+
+
+def _evaluate_gymnasium(policy: Any, name: str, episodes: int, key: int | Array) -> np.ndarray:
+    import gymnasium  # here, since it takes a while and JAX environments do without
+
+    if getattr(policy, "num_seeds", None) is not None:
+        policies = [policy.seed(i) for i in range(policy.num_seeds)]
+        return np.stack([_evaluate_gymnasium(one, name, episodes, key) for one in policies])
+    seed = key if isinstance(key, int) else int(jax.random.randint(key, (), 0, 2**31 - 1))
+    act = jax.jit(lambda policy, observations: policy(observations))
+    policy = policy if isinstance(policy, Policy) else jax.tree_util.Partial(policy)
+    environments = gymnasium.make_vec(name, num_envs=episodes)
+    observations, _ = environments.reset(seed=seed)
+    returns, playing = np.zeros(episodes), np.ones(episodes, bool)
+    while playing.any():
+        observations, rewards, ended, cut, _ = environments.step(np.asarray(act(policy, observations)))
+        returns += rewards * playing
+        playing &= ~(ended | cut)
+    environments.close()
+    return returns
+
+
+class Beliefs(NamedTuple):
+    """What critics believe against what is true, from the same first states."""
+
+    believed: np.ndarray  # (seeds, episodes): the critic's value of the policy's own first action
+    true: np.ndarray  # (seeds, episodes): discounted return of the episode that followed
+
+
+def compare_values(
+    policy: Policy, environment: Any, *, discount: float, episodes: int = 64, key: int | Array = 0
+) -> Beliefs:
+    """The critic's value at the start of fresh episodes of stacked policies, and what then came."""
+    played = play(policy, environment, episodes=episodes, key=key)
+    believed = policy.map(lambda one, first: one.value(first), played.observations[:, :, 0])
+    weights = discount ** np.arange(played.rewards.shape[-1])
+    return Beliefs(np.asarray(believed), np.asarray(played.rewards) @ weights)
+
+
+class Interval(NamedTuple):
+    """A statistic with its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def iqm(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Interquartile mean: the mean of the middle half (Agarwal et al. 2021, section 4.3)."""
+    from scipy.stats import trim_mean  # here, since scipy.stats takes half a second
+
+    return trim_mean(values, 0.25, axis=axis)
+
+
+def bootstrap_interval(
+    values: np.ndarray,
+    statistic: Callable[..., np.ndarray] = np.mean,
+    *,
+    confidence: float = 0.95,
+) -> Interval:
+    """Percentile bootstrap over training seeds (Agarwal et al. 2021, section 4.1).
+
+    `values` is (seeds,) or (seeds, episodes); episodes are averaged first, since a seed is the unit that
+    was drawn: sixty episodes of one run are not sixty runs. Raises ValueError for fewer than two seeds.
+    """
+    from scipy.stats import bootstrap  # here, since scipy.stats takes half a second
+
+    values = np.asarray(values, float)
+    scores = values.reshape(len(values), -1).mean(1)
+    if len(scores) < 2:
+        raise ValueError(f"an interval needs at least 2 seeds, and there is {len(scores)}")
+    interval = bootstrap(
+        (scores,), statistic, confidence_level=confidence, method="percentile", rng=0
+    ).confidence_interval
+    return Interval(float(statistic(scores, axis=-1)), float(interval.low), float(interval.high))

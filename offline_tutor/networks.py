@@ -1,0 +1,46 @@
+"""The networks that every algorithm shares, and the step that trains them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import optax
+
+Array = jax.Array
+Params = dict[str, dict[str, Array]]  # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
+
+
+class MLP(nn.Module):
+    """Dense layers with ReLU between them: the multilayer perceptron of every paper in this book."""
+
+    sizes: tuple[int, ...]  # outputs of each layer, the last one included
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        for i, size in enumerate(self.sizes):
+            x = nn.Dense(size, name=f"layer{i}")(x if i == 0 else nn.relu(x))
+        return x
+
+
+def init_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
+    """Parameters of an MLP with `inputs` inputs: LeCun-normal kernels, zero biases (Flax's default)."""
+    return MLP(sizes).init(key, jax.numpy.zeros(inputs))["params"]
+
+
+def mlp(params: Params, x: Array) -> Array:
+    """The MLP's output, (..., outputs), at `x`, (..., inputs). Its widths are read off its parameters."""
+    sizes = tuple(params[f"layer{i}"]["bias"].size for i in range(len(params)))
+    return MLP(sizes).apply({"params": params}, x)
+
+
+def gradient_step(
+    loss: Callable[[Any], Array], params: Any, optimizer_state: Any, learning_rate: float
+) -> tuple[Any, Any, Array]:
+    """One step of Adam (Kingma and Ba, 2015) down the gradient of `loss`.
+
+    Returns the new parameters, the new state of the optimizer and the loss before the step.
+    """
+    value, gradient = jax.value_and_grad(loss)(params)
+    step, optimizer_state = optax.adam(learning_rate).update(gradient, optimizer_state)
+    return optax.apply_updates(params, step), optimizer_state, value

@@ -1,0 +1,376 @@
+"""One compiled loop for every algorithm: draw a minibatch, update, many seeds at once.
+
+Python is entered only every `every` steps: for the progress bar, the evaluation, the live plot and the
+checkpoint. The loop knows the shape of an algorithm (see `offline_tutor.algorithms`), none by name.
+"""
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from offline_tutor.checkpoints import load_checkpoint, save_checkpoint
+from offline_tutor.data import Dataset, Normalization, Spec, Transitions, normalization
+from offline_tutor.policies import Policy
+from offline_tutor.progress import progress_bar
+
+Array = jax.Array
+Evaluate = Callable[[Policy], Array]
+
+
+@dataclass
+class Run:
+    """A training run, finished or under way: what `train` returns and callbacks are given."""
+
+    policy: Policy  # of every seed, stacked
+    seeds: tuple[int, ...]
+    num_steps: int  # how many steps it has in the end
+    steps: np.ndarray  # (records,): after how many steps each record below was taken
+    metrics: dict[str, np.ndarray]  # name -> (records, seeds): means over the steps since the last one
+    evaluations: np.ndarray  # (records, seeds, episodes); (records, seeds, 0) without `evaluate`
+    seconds: float = 0.0  # spent so far, compilation included
+
+
+class Replay(NamedTuple):
+    """All that a run online has tried, in the environment's units; arrays are (seeds, steps, ...)."""
+
+    transitions: Transitions
+    truncations: Array  # True where the time limit cut the episode
+
+
+class Diverged(FloatingPointError):
+    """Parameters became infinite or NaN."""
+
+
+def train(
+    algorithm: ModuleType,
+    dataset: Dataset,
+    *,
+    config: Any = None,
+    num_steps: int = 6000,
+    batch_size: int = 256,
+    seeds: int | Sequence[int] = 5,
+    every: int = 1000,
+    normalize: bool = False,
+    evaluate: Evaluate | None = None,
+    callbacks: Sequence[Callable[[Run], None]] = (),
+    progress: bool = True,
+    checkpoint: str | Path | None = None,
+) -> Run:
+    """Trains `algorithm`, a module such as `offline_tutor.algorithms.td3_bc`, on a fixed dataset.
+
+    Every `every` steps: metrics are recorded, `evaluate(policy)`, which returns (seeds, episodes), is
+    called, then each callback, then the checkpoint is written. Seeds, n for 0 ... n - 1 or the seeds
+    themselves, train at once; a seed sees the same minibatches whatever the others are. `normalize`
+    scales observations to mean 0 and deviation 1 (TD3+BC, section 5) and the policy remembers it.
+    With `checkpoint`, a folder, an interrupted run goes on where it stopped, to the same bits.
+
+    Raises `Diverged` with step and seed where parameters stop being finite (the last good checkpoint
+    stays), and ValueError where the checkpoint in the folder belongs to another run.
+    """
+    config = config if config is not None else algorithm.Config()
+    seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    _check_positive(num_steps=num_steps, batch_size=batch_size, every=every, seeds=len(seeds))
+    scaling = normalization(dataset, observations=normalize)
+    states, keys = _start(algorithm, config, dataset.spec, seeds)
+    transitions = jax.device_put(scaling.prepare(dataset.transitions))
+
+    def advance(states: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
+        return _train_steps(states, keys, transitions, algorithm.update, config, batch_size, num_steps)
+
+    description = {
+        "algorithm": algorithm.__name__,
+        "config": repr(config),
+        "dataset": _fingerprint(dataset),
+        "seeds": list(seeds),
+        "batch_size": batch_size,
+        "every": every,
+        "normalize": normalize,
+    }
+    run = _new_run(Policy(states, scaling, algorithm, config, len(seeds)), seeds, num_steps)
+    loop = _Loop(every, evaluate, tuple(callbacks), progress, checkpoint, description)
+    loop(run, states, advance)
+    return run
+
+
+def train_online(
+    algorithm: ModuleType,
+    environment: Any,
+    *,
+    config: Any = None,
+    num_steps: int = 10_000,
+    random_steps: int = 1000,
+    batch_size: int = 256,
+    seeds: int | Sequence[int] = 5,
+    every: int = 1000,
+    evaluate: Evaluate | None = None,
+    callbacks: Sequence[Callable[[Run], None]] = (),
+    progress: bool = True,
+) -> tuple[Run, Replay]:
+    """Trains `algorithm` by trying things out: a step in the environment, then an update.
+
+    `environment` is a Gymnasium FuncEnv with `max_episode_steps`, such as those of
+    `offline_tutor.environments`. The first `random_steps` actions are uniformly random and nothing is
+    learned from them yet; later ones come from `algorithm.explore`. Options are those of `train`.
+    Returns the run, and all that was tried: the replay buffer.
+    """
+    config = config if config is not None else algorithm.Config()
+    seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    _check_positive(num_steps=num_steps, batch_size=batch_size, every=every, seeds=len(seeds))
+    spec, scaling = _units(environment)
+    states, keys = _start(algorithm, config, spec, seeds)
+    live = jax.vmap(partial(_reset, environment))(keys)
+    replay = jax.vmap(lambda key: _empty_replay(spec, num_steps))(keys)
+
+    def advance(carry: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
+        return _train_online_steps(
+            carry, keys, algorithm, environment, scaling, config, batch_size, random_steps, num_steps
+        )
+
+    run = _new_run(Policy(states, scaling, algorithm, config, len(seeds)), seeds, num_steps)
+    loop = _Loop(every, evaluate, tuple(callbacks), progress)
+    _, _, replay = loop(run, (states, live, replay), advance)
+    return run, jax.tree.map(np.asarray, replay)
+
+
+def _start(algorithm: ModuleType, config: Any, spec: Spec, seeds: tuple[int, ...]) -> tuple[Any, Array]:
+    """A fresh state and a key for each seed, spread over the devices where they divide evenly."""
+    keys = jax.vmap(jax.random.key)(np.array(seeds, np.uint32))
+    devices = jax.devices()
+    while len(seeds) % len(devices):
+        devices = devices[:-1]
+    mesh = jax.sharding.Mesh(np.array(devices), "seeds")
+    keys = jax.device_put(keys, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds")))
+    init_keys, keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+    states = jax.jit(jax.vmap(lambda key: algorithm.init(key, config, spec)))(init_keys)
+    return states._replace(step=jnp.zeros((), int)), keys
+
+
+def _axes(states: Any) -> Any:
+    """Every array of a state has an axis of seeds but the step: a counter that all seeds share.
+
+    So a branch on the counter, such as TD3's delayed actor, stays a branch: were the counter batched,
+    vmap would compute both sides for every seed at every step.
+    """
+    return jax.tree.map(lambda _: 0, states)._replace(step=None)
+
+
+@partial(jax.jit, static_argnames=("update", "config", "batch_size", "num_steps"))
+def _train_steps(
+    states: Any,
+    keys: Array,
+    transitions: Transitions,
+    update: Callable,
+    config: Any,
+    batch_size: int,
+    num_steps: int,
+) -> tuple[Any, dict[str, Array]]:
+    """`num_steps` updates of every seed, and each metric's mean over them."""
+
+    def one_seed(state: Any, key: Array) -> tuple[Any, dict[str, Array]]:
+        rows_key, update_key = jax.random.split(jax.random.fold_in(key, state.step))
+        rows = jax.random.randint(rows_key, (batch_size,), 0, len(transitions.rewards))
+        batch = jax.tree.map(lambda array: array[rows], transitions)
+        return update(state, batch, update_key, config)
+
+    axes = _axes(states)
+    every_seed = jax.vmap(one_seed, in_axes=(axes, 0), out_axes=(axes, 0))
+    states, metrics = jax.lax.scan(lambda states, _: every_seed(states, keys), states, length=num_steps)
+    return states, jax.tree.map(partial(jnp.nanmean, axis=0), metrics)
+
+
+def _units(environment: Any) -> tuple[Spec, Normalization]:
+    """What the networks need to know of an environment, and its actions' scale."""
+    space = environment.action_space
+    spec = Spec(environment.observation_space.shape[0], space.low, space.high, None)
+    centre, half_range = (space.high + space.low) / 2, (space.high - space.low) / 2
+    zero = np.zeros(spec.observation_dim, np.float32)
+    return spec, Normalization(zero, zero + 1, centre, half_range)
+
+
+class _Live(NamedTuple):
+    """An episode under way."""
+
+    state: Any  # of the environment
+    steps: Array  # in this episode so far, ()
+
+
+def _reset(environment: Any, key: Array) -> _Live:
+    return _Live(environment.initial(key), jnp.zeros((), int))
+
+
+def _empty_replay(spec: Spec, size: int) -> Replay:
+    observations, rewards = jnp.zeros((size, spec.observation_dim)), jnp.zeros(size)
+    flags = jnp.zeros(size, bool)
+    actions = jnp.zeros((size, spec.action_dim))
+    return Replay(Transitions(observations, actions, rewards, observations, flags), flags)
+
+
+@partial(
+    jax.jit,
+    static_argnames=("algorithm", "environment", "config", "batch_size", "random_steps", "num_steps"),
+)
+def _train_online_steps(
+    carry: tuple[Any, _Live, Replay],
+    keys: Array,
+    algorithm: ModuleType,
+    environment: Any,
+    scaling: Normalization,
+    config: Any,
+    batch_size: int,
+    random_steps: int,
+    num_steps: int,
+) -> tuple[Any, dict[str, Array]]:
+    """`num_steps` times, for every seed: a step in the environment, then an update."""
+
+    def one_seed(state: Any, live: _Live, replay: Replay, key: Array, now: Array) -> tuple[Any, Any]:
+        act_key, step_key, rows_key, update_key = jax.random.split(jax.random.fold_in(key, now), 4)
+        observation = environment.observation(live.state, step_key)
+        action = jax.lax.cond(
+            now < random_steps,
+            lambda: jax.random.uniform(act_key, replay.transitions.actions.shape[1:], minval=-1.0),
+            lambda: algorithm.explore(state, scaling.observe(observation), act_key, config),
+        )
+        live, row = _step(environment, live, observation, scaling.to_environment(action), step_key)
+        replay = jax.tree.map(lambda buffer, new: buffer.at[now].set(new), replay, row)
+        rows = jax.random.randint(rows_key, (batch_size,), 0, now + 1)
+        batch = jax.tree.map(lambda buffer: buffer[rows], replay.transitions)
+        updated, metrics = algorithm.update(state, scaling.prepare(batch), update_key, config)
+        learn = now >= random_steps
+        keep = partial(jnp.where, learn)
+        state = jax.tree.map(keep, updated, state._replace(step=updated.step))
+        return (state, live, replay), jax.tree.map(lambda m: jnp.where(learn, m, jnp.nan), metrics)
+
+    states, live, replay = carry
+    axes = _axes(states)
+    every_seed = jax.vmap(one_seed, in_axes=(axes, 0, 0, 0, None), out_axes=((axes, 0, 0), 0))
+    carry, metrics = jax.lax.scan(
+        lambda carry, _: every_seed(*carry, keys, carry[0].step), carry, length=num_steps
+    )
+    return carry, jax.tree.map(partial(jnp.nanmean, axis=0), metrics)
+
+
+def _step(environment: Any, live: _Live, observation: Array, action: Array, key: Array) -> tuple[_Live, Replay]:
+    """One step in the environment, its row for the replay, and a new episode where this one ended."""
+    state = environment.transition(live.state, action, key)
+    reward = environment.reward(live.state, action, state, key)
+    terminated = jnp.asarray(environment.terminal(state, key))
+    truncated = (live.steps + 1 >= environment.max_episode_steps) & ~terminated
+    next_observation = environment.observation(state, key)
+    row = Transitions(observation, action, jnp.asarray(reward), next_observation, terminated)
+    fresh = _reset(environment, jax.random.fold_in(key, 1))
+    over = terminated | truncated
+    live = jax.tree.map(lambda new, old: jnp.where(over, new, old), fresh, _Live(state, live.steps + 1))
+    return live, Replay(row, truncated)
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """A hash of the dataset's contents, so that a checkpoint is not continued on other data."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in dataset.transitions:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _new_run(policy: Policy, seeds: tuple[int, ...], num_steps: int) -> Run:
+    return Run(policy, seeds, num_steps, np.zeros(0, int), {}, np.zeros((0, len(seeds), 0)))
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """What Python does between the compiled pieces of a run."""
+
+    every: int
+    evaluate: Evaluate | None
+    callbacks: tuple[Callable[[Run], None], ...]
+    progress: bool
+    checkpoint: str | Path | None = None
+    description: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, run: Run, carry: Any, advance: Callable[[Any, int], tuple[Any, Any]]) -> Any:
+        """Takes `carry`, a State or a tuple that begins with one, to the end of the run; fills `run`."""
+        if self.checkpoint is not None:
+            carry = self._resume(run, carry)
+        start = time.perf_counter() - run.seconds
+        with progress_bar(run.num_steps) if self.progress else contextlib.nullcontext() as show:
+            while (done := int(_states(carry).step)) < run.num_steps:
+                before = carry
+                carry, metrics = advance(carry, min(self.every, run.num_steps - done))
+                _check_finite(before, carry, run.seeds, advance)
+                run.policy = run.policy.replace(state=_with_steps(_states(carry), len(run.seeds)))
+                self._record(run, int(_states(carry).step), metrics)
+                run.seconds = time.perf_counter() - start
+                for callback in self.callbacks:
+                    callback(run)
+                if self.checkpoint is not None:
+                    self._save(run, carry)
+                if show is not None:
+                    show(int(_states(carry).step))
+        return carry
+
+    def _record(self, run: Run, step: int, metrics: dict[str, Array]) -> None:
+        run.steps = np.append(run.steps, step)
+        for name, means in metrics.items():
+            earlier = run.metrics.get(name, np.zeros((0, len(run.seeds))))
+            run.metrics[name] = np.concatenate([earlier, np.asarray(means)[None]])
+        if self.evaluate is not None:
+            returns = np.asarray(self.evaluate(run.policy))[None]
+            run.evaluations = np.concatenate([run.evaluations, returns]) if len(run.evaluations) else returns
+
+    def _save(self, run: Run, carry: Any) -> None:
+        records = {"steps": run.steps, "evaluations": run.evaluations, "seconds": np.array(run.seconds)}
+        save_checkpoint(self.checkpoint, self.description, carry, records | run.metrics)
+
+    def _resume(self, run: Run, carry: Any) -> Any:
+        saved = load_checkpoint(self.checkpoint, self.description, carry)
+        if saved is None:
+            return carry
+        carry, records = saved
+        run.steps, run.evaluations = records.pop("steps"), records.pop("evaluations")
+        run.seconds, run.metrics = float(records.pop("seconds")), records
+        run.policy = run.policy.replace(state=_with_steps(_states(carry), len(run.seeds)))
+        return carry
+
+
+def _states(carry: Any) -> Any:
+    return carry if hasattr(carry, "step") else carry[0]
+
+
+def _with_steps(states: Any, num_seeds: int) -> Any:
+    """The states with an axis of seeds on the step too, as `Policy` has them."""
+    return states._replace(step=jnp.full(num_seeds, states.step))
+
+
+def _check_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}; it must be at least 1")
+
+
+def _finite(carry: Any, num_seeds: int) -> np.ndarray:
+    """Whether each seed's parameters are all finite, (seeds,)."""
+    states = _with_steps(_states(carry), num_seeds)
+    leaves = [np.isfinite(leaf).reshape(num_seeds, -1).all(1) for leaf in jax.tree.leaves(states)]
+    return np.all(leaves, axis=0)
+
+
+def _check_finite(before: Any, after: Any, seeds: tuple[int, ...], advance: Callable) -> None:
+    """Raises `Diverged` where parameters are not finite, with the first step at which that was so."""
+    if _finite(after, len(seeds)).all():
+        return
+    while (finite := _finite(before, len(seeds))).all():  # the same steps again, one by one
+        before, _ = advance(before, 1)
+    step, seed = int(_states(before).step), seeds[int(np.argmin(finite))]
+    raise Diverged(
+        f"parameters became NaN or infinite at step {step}, seed {seed}. A lower learning rate, smaller "
+        "rewards or normalize=True may help; with checkpoint=... the last good one is kept"
+    )

@@ -1,0 +1,123 @@
+"""Losses and updates against numbers made by the authors' own code, in float64.
+
+Reads every .npz in the folder named by OFFLINE_TUTOR_REFERENCE, by default tests/reference. Sizes and
+hyper-parameters come from each file's `meta`, so another file of a kind must pass as well.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from offline_tutor.algorithms import td3, td3_bc
+from offline_tutor.data import Transitions
+
+FOLDER = Path(os.environ.get("OFFLINE_TUTOR_REFERENCE", Path(__file__).parent / "reference"))
+FILES = sorted(FOLDER.glob("*.npz"))
+assert_close = np.testing.assert_allclose
+
+
+@pytest.fixture(autouse=True)
+def float64() -> Iterator[None]:
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", False)
+
+
+class Reference:
+    """One file: its arrays, its hyper-parameters."""
+
+    def __init__(self, path: Path):
+        with np.load(path, allow_pickle=False) as file:
+            self.arrays = dict(file)
+        self.meta = json.loads(str(self.arrays.pop("meta")))
+
+    def network(self, name: str) -> dict[str, dict[str, jax.Array]]:
+        """The parameters saved under `name/layer<i>/kernel` and `/bias`."""
+        layers: dict[str, dict[str, jax.Array]] = {}
+        for key, array in self.arrays.items():
+            if key.startswith(name + "/"):
+                layer, kind = key.removeprefix(name + "/").split("/")
+                layers.setdefault(layer, {})[kind] = jnp.asarray(array)
+        return layers
+
+
+def check_td3_bc(reference: Reference) -> None:
+    """Every loss, the final parameters and the final policy after the file's updates."""
+    meta, arrays = reference.meta, reference.arrays
+    assert meta["adam_eps"] == 1e-8, "the package uses Adam's own epsilon"
+    config = td3_bc.Config(
+        actor_learning_rate=meta["learning_rate"],
+        critic_learning_rate=meta["learning_rate"],
+        discount=meta["discount"],
+        tau=meta["tau"],
+        policy_noise=meta["policy_noise"],
+        noise_clip=meta["noise_clip"],
+        policy_delay=meta["policy_freq"],
+        max_action=meta["max_action"],
+        alpha=meta["alpha"],
+    )
+    state = _td3_state(reference, "initial", config)
+    updates = len(arrays["batches/rewards"])
+    for i in range(updates):
+        batch = Transitions(
+            observations=jnp.asarray(arrays["batches/observations"][i]),
+            actions=jnp.asarray(arrays["batches/actions"][i]),
+            rewards=jnp.asarray(arrays["batches/rewards"][i, :, 0]),
+            next_observations=jnp.asarray(arrays["batches/next_observations"][i]),
+            terminations=jnp.asarray(1 - arrays["batches/not_done"][i, :, 0]),
+        )
+        noise = jnp.asarray(arrays["batches/noise"][i])
+        state, critic_loss = td3.update_critic(state, batch, noise, config)
+        assert_close(critic_loss, arrays["expected/critic_loss"][i], rtol=1e-10, atol=1e-10)
+        expected = arrays["expected/actor_loss"][i]
+        assert np.isnan(expected) == (int(state.step) % config.policy_delay != 0)
+        if not np.isnan(expected):
+            state, actor_loss = td3.update_actor(state, batch, config, td3_bc.actor_loss)
+            assert_close(actor_loss, expected, rtol=1e-10, atol=1e-10)
+    final = _td3_state(reference, "final", config)
+    for name in ("actor", "critic", "target_actor", "target_critic"):
+        ours, theirs = getattr(state, name), getattr(final, name)
+        jax.tree.map(lambda a, b: assert_close(a, b, rtol=1e-10, atol=1e-10), ours, theirs)
+    actions = td3_bc.act(state, jnp.asarray(arrays["probe/observations"]), config)
+    assert_close(actions, arrays["probe/actions"], rtol=1e-10, atol=1e-10)
+
+
+def _td3_state(reference: Reference, when: str, config: td3.Config) -> td3.State:
+    def twins(name: str) -> Any:
+        return reference.network(f"{when}/{name}1"), reference.network(f"{when}/{name}2")
+
+    actor, critic = reference.network(f"{when}/actor"), twins("critic")
+    return td3.State(
+        step=jnp.zeros((), int),
+        actor=actor,
+        critic=critic,
+        target_actor=reference.network(f"{when}/actor_target"),
+        target_critic=twins("critic_target"),
+        actor_optimizer=optax.adam(config.actor_learning_rate).init(actor),
+        critic_optimizer=optax.adam(config.critic_learning_rate).init(critic),
+    )
+
+
+CHECKS: dict[str, Callable[[Reference], None]] = {"TD3+BC": check_td3_bc}
+
+
+def test_there_are_references() -> None:
+    """An empty or misspelled folder must not pass in silence."""
+    assert any(Reference(path).meta["algorithm"] in CHECKS for path in FILES), f"no references in {FOLDER}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_reference(path: Path) -> None:
+    reference = Reference(path)
+    algorithm = reference.meta["algorithm"]
+    if algorithm not in CHECKS:
+        pytest.skip(f"{algorithm} is not in the package yet")
+    CHECKS[algorithm](reference)
