@@ -82,10 +82,12 @@ def train(
     _check_positive(num_steps=num_steps, batch_size=batch_size, every=every, seeds=len(seeds))
     scaling = normalization(dataset, observations=normalize)
     states, keys = _start(algorithm, config, dataset.spec, seeds)
-    transitions = jax.device_put(scaling.prepare(dataset.transitions))
+    transitions = jax.device_put(dataset.transitions)
 
     def advance(states: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
-        return _train_steps(states, keys, transitions, algorithm.update, config, batch_size, num_steps)
+        return _train_steps(
+            states, keys, transitions, scaling, algorithm.update, config, batch_size, num_steps
+        )
 
     description = {
         "algorithm": algorithm.__name__,
@@ -169,6 +171,7 @@ def _train_steps(
     states: Any,
     keys: Array,
     transitions: Transitions,
+    scaling: Normalization,
     update: Callable,
     config: Any,
     batch_size: int,
@@ -179,7 +182,7 @@ def _train_steps(
     def one_seed(state: Any, key: Array) -> tuple[Any, dict[str, Array]]:
         rows_key, update_key = jax.random.split(jax.random.fold_in(key, state.step))
         rows = jax.random.randint(rows_key, (batch_size,), 0, len(transitions.rewards))
-        batch = jax.tree.map(lambda array: array[rows], transitions)
+        batch = scaling.prepare(jax.tree.map(lambda array: array[rows], transitions))
         return update(state, batch, update_key, config)
 
     axes = _axes(states)
