@@ -1,0 +1,53 @@
+# make book   builds the book           make serve  shows it on http://127.0.0.1:8000
+# make test   runs every test           make bench  measures the training engine
+# make sync   writes the chapters' `# builds:` cells from the package
+# make lock   pins the newest versions  make clean  forgets everything that was built
+# Another Python: make PYTHON=python3.12 book
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+PORT ?= 8000
+
+.PHONY: book test serve bench sync lock clean
+.DELETE_ON_ERROR:
+
+book: $(INSTALLED)
+	$(BIN)/python -m tools.execute
+	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
+
+test: $(INSTALLED)
+	@status=0; \
+	$(BIN)/python -m tools.execute || status=1; \
+	$(BIN)/python -m pytest -n 2 || status=1; \
+	exit $$status
+
+serve: _build/html/index.html
+	@echo "http://127.0.0.1:$(PORT) shows the book; Ctrl-C ends it."
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+_build/html/index.html:
+	$(MAKE) book
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+sync: $(INSTALLED)
+	$(BIN)/python -m tools.sync_cells
+
+lock:
+	uv pip compile --universal --python-version 3.11 --all-extras --upgrade pyproject.toml -o requirements.txt
+
+clean:
+	rm -rf _build
+
+$(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
+	"The book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12 book" % v)'
+	$(PYTHON) -m venv .venv

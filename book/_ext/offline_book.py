@@ -1,0 +1,124 @@
+"""What the book needs of Sphinx beyond its settings: a local Sphinx extension.
+
+It keeps outputs of another package from being shown, writes the table of what is built where,
+serves MathJax from the book itself, and adds the repository's buttons where there is one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util.fileutil import copy_asset
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
+
+from tools import agreement, execute
+from tools.chapters import chapters
+from tools.fingerprints import fingerprint
+
+TABLE = "<!-- the table of builds -->"
+MATHJAX = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts", "a11y", "sre"]
+
+
+def drop_stale_outputs(app: Sphinx, config: Config) -> None:
+    """Notebooks whose outputs are not of today's package are run again by Jupyter Book itself."""
+    execute.drop_stale()
+    app.fingerprints = {
+        execute.key(chapter.notebook): fingerprint(chapter) for chapter in chapters()
+    }
+
+
+def record_outputs(app: Sphinx, error: Exception | None) -> None:
+    """What a whole build has shown is of the package that it began with."""
+    if error is None:
+        execute.record(app.fingerprints)
+
+
+def repository() -> str | None:
+    """Address of the book's repository: OFFLINE_TUTOR_REPOSITORY, else git's, if on GitHub."""
+    address = os.environ.get("OFFLINE_TUTOR_REPOSITORY")
+    if address is None:
+        command = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
+        address = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    match = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$", address.strip())
+    return f"https://github.com/{match[1]}" if match else None
+
+
+def add_buttons(app: Sphinx, config: Config) -> None:
+    """Buttons for Colab, the source and issues; none without an address they could lead to."""
+    if address := repository():
+        config.html_theme_options |= {
+            "repository_url": address,
+            "repository_branch": "main",
+            "use_repository_button": True,
+            "use_issues_button": True,
+            "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+        }
+
+
+def drop_thebe(app: Sphinx, config: Config) -> None:
+    """Jupyter Book always loads sphinx-thebe, which writes another host's address on each page."""
+    for listeners in app.events.listeners.values():
+        listeners[:] = [entry for entry in listeners if entry.handler.__module__ != "sphinx_thebe"]
+
+
+def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
+    """Copies the part of MathJax that the pages use; the whole would be 24 MB."""
+    found = importlib.util.find_spec("sphinx-mathjax-offline")
+    if error is not None or app.builder.format != "html" or found is None or not found.origin:
+        return
+    source = Path(found.origin).parent / "static" / "mathjax"
+    target = Path(app.outdir) / "_static" / "mathjax"
+    for part in MATHJAX:
+        folder = target / part if (source / part).is_dir() else (target / part).parent
+        copy_asset(str(source / part), str(folder))
+
+
+def heading_before(build: agreement.Build) -> str:
+    """The last heading above a cell."""
+    above = build.chapter.cells[: build.index]
+    text = "\n".join(cell.source for cell in above if cell.cell_type == "markdown")
+    return re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE)[-1]
+
+
+def table_of_builds() -> str:
+    """The package's parts and the section in which each is built, as Markdown."""
+    lines = []
+    module = None
+    for build in sorted(agreement.builds(), key=lambda build: build.module):
+        if build.module != module:
+            module = build.module
+            lines += ["", f"## `{module}`", "", "| Name | Built in |", "|---|---|"]
+        heading = heading_before(build)
+        link = f"[{heading}](../{build.chapter.name}.ipynb#{nodes.make_id(heading)})"
+        lines.append(f"| `{build.short_name}` | {link} |")
+    return "\n".join(lines)
+
+
+def write_table(app: Sphinx, document: str, source: list[str]) -> None:
+    source[0] = source[0].replace(TABLE, table_of_builds())
+
+
+def pages_with_table(app: Sphinx, *_: object) -> list[str]:
+    return ["book/built"]  # read again each time, since chapters change what it says
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("config-inited", drop_stale_outputs)
+    app.connect("config-inited", add_buttons)
+    app.connect("config-inited", drop_thebe)
+    app.connect("env-get-outdated", pages_with_table)
+    app.connect("source-read", write_table)
+    app.connect("build-finished", record_outputs)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

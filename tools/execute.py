@@ -1,0 +1,133 @@
+"""Runs the chapters that changed, once, for the book and for the tests: `python -m tools.execute`.
+
+nbmake runs copies of them; those that pass go into the notebook cache from which Jupyter Book
+takes their outputs. What a chapter depends on besides its cells is in `tools/fingerprints.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+
+from tools.chapters import ROOT, Chapter, chapters
+from tools.fingerprints import fingerprint
+
+CACHE = ROOT / yaml.safe_load((ROOT / "_config.yml").read_text())["execute"]["cache"]
+FINGERPRINTS = CACHE / "fingerprints.json"
+OPTIONS = ["-c", str(ROOT / "pyproject.toml"), "-v", "-p", "no:cacheprovider"]
+OPTIONS += ["--nbmake", "--overwrite", "--nbmake-timeout=600", "-n", "2", "--dist", "load"]
+
+
+def key(notebook: nbformat.NotebookNode) -> str:
+    """The notebook cache's key: a hash of the code cells and their metadata."""
+    return get_cache(CACHE).create_hashed_notebook(notebook)[1]
+
+
+def recorded() -> dict[str, str]:
+    """Fingerprint by key of the chapters in the cache."""
+    return json.loads(FINGERPRINTS.read_text()) if FINGERPRINTS.is_file() else {}
+
+
+def record(found: dict[str, str]) -> None:
+    """Notes that the cache's outputs under these keys were made with these fingerprints."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    partial = FINGERPRINTS.with_suffix(".partial")
+    partial.write_text(json.dumps(recorded() | found, indent=1))
+    partial.replace(FINGERPRINTS)
+
+
+def executed(chapter: Chapter) -> nbformat.NotebookNode | None:
+    """The chapter with its outputs, if the cache has them and they are of today's package."""
+    if recorded().get(key(chapter.notebook)) != fingerprint(chapter):
+        return None
+    try:
+        return get_cache(CACHE).merge_match_into_notebook(chapter.notebook)[1]
+    except KeyError:
+        return None
+
+
+def drop_stale() -> list[Chapter]:
+    """Takes outputs of another package out of the cache. Returns the chapters without outputs."""
+    missing = [chapter for chapter in chapters() if executed(chapter) is None]
+    keys = {key(chapter.notebook) for chapter in missing}
+    cache = get_cache(CACHE)
+    for entry in cache.list_cache_records():
+        if entry.hashkey in keys:
+            cache.remove_cache(entry.pk)
+    return missing
+
+
+def faults(notebook: nbformat.NotebookNode) -> list[str]:
+    """What a reader should not meet in outputs: text on stderr, pictures without words."""
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            html = data.get("text/html", "")
+            if output.output_type == "stream" and output.name == "stderr":
+                found.append(f"cell {cell.id!r} writes to stderr: {output.text.strip()[:300]}")
+            pictures = re.findall(r"<img\b[^>]*>|<svg\b[^>]*>", html)
+            spoken = re.compile(r"\balt=|aria-label(ledby)?=|aria-hidden=")
+            silent = [picture for picture in pictures if not spoken.search(picture)]
+            image = not html and any(kind.startswith("image/") for kind in data)
+            if image and "alt" not in cell.metadata.get("mystnb", {}).get("image", {}):
+                silent.append("the image")
+            if silent:
+                found.append(f"cell {cell.id!r} shows a picture without alt text: {silent[0][:80]}")
+    return found
+
+
+class Keeper:
+    """A pytest plugin that puts every notebook that passed into the cache, as soon as it did."""
+
+    def __init__(self, running: list[Chapter], copies: Path) -> None:
+        self.copies = copies
+        self.started = {chapter.path.name: (chapter, fingerprint(chapter)) for chapter in running}
+        self.faults: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call" or not report.passed:
+            return
+        chapter, before = self.started[report.nodeid.rpartition("::")[2]]
+        notebook = nbformat.read(self.copies / chapter.path.name, as_version=4)
+        for cell in notebook.cells:
+            cell.metadata.pop("execution", None)  # nbmake's times: the key must not see them
+        found = [f"{chapter.name}: {fault}" for fault in faults(notebook)]
+        self.faults += found
+        if not found:
+            bundle = CacheBundleIn(
+                notebook, str(chapter.path), data={"execution_seconds": report.duration}
+            )
+            get_cache(CACHE).cache_notebook_bundle(bundle, overwrite=True)
+            record({key(notebook): before})
+
+
+def main() -> int:
+    started = time.monotonic()
+    running = drop_stale()
+    unchanged = len(chapters()) - len(running)
+    print(f"Notebooks: {len(running)} to run, {unchanged} unchanged since they last passed.")
+    if not running:
+        return 0
+    with tempfile.TemporaryDirectory() as folder:  # nbmake passes over whatever is in a _build
+        keeper = Keeper(running, Path(folder))
+        copies = [shutil.copy(chapter.path, folder) for chapter in running]
+        status = pytest.main([*OPTIONS, *copies], plugins=[keeper])
+    print("\n".join(keeper.faults))
+    print(f"Notebooks: {time.monotonic() - started:.0f} s.")
+    return int(status) or bool(keeper.faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
