@@ -36,8 +36,12 @@ bench: $(INSTALLED)
 sync: $(INSTALLED)
 	$(BIN)/python -m tools.sync_cells
 
-lock:
-	uv pip compile --universal --python-version 3.11 --all-extras --upgrade pyproject.toml -o requirements.txt
+LOCK := uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.txt
+
+lock: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet uv
+	PATH="$(BIN):$$PATH" $(LOCK) --upgrade --no-header --quiet
+	@{ echo "# $(LOCK)"; cat requirements.txt; } > requirements.new && mv requirements.new requirements.txt
 
 clean:
 	rm -rf _build

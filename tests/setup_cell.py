@@ -1,0 +1,14 @@
+# Setup. Where offline_tutor is installed this does nothing; elsewhere, as in Colab, it installs it
+# and leaves the JAX that is there alone.
+import importlib.metadata
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("offline_tutor") is None:
+    wanted = os.environ.get("OFFLINE_TUTOR_SPEC", "offline-tutor")
+    here = {found.name.lower(): found.version for found in importlib.metadata.distributions()}
+    keep = [f"{name}=={here[name]}" for name in ("jax", "jaxlib", "flax", "numpy") if name in here]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted, *keep], check=True)
+    importlib.invalidate_caches()

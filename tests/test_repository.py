@@ -1,0 +1,80 @@
+"""The state of the repository itself: style, types, spelling, the lock, what is promised where."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from tools.chapters import ROOT
+
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+# What Colab had when this was written; a chapter's first cell must not have to change it.
+COLAB = {
+    "flax": "0.11.2",
+    "gymnasium": "1.3.0",
+    "h5py": "3.16.0",
+    "ipython": "7.34.0",
+    "jax": "0.7.2",
+    "matplotlib": "3.10.0",
+    "numpy": "2.1.3",
+    "optax": "0.2.8",
+    "tqdm": "4.67.3",
+}
+
+
+@pytest.mark.parametrize("hook", [hook["id"] for hook in HOOKS])
+def test_hook_passes_on_every_file(hook: str) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git repository, so there is no list of files")
+    bin_folder = str(Path(sys.executable).parent)
+    environment = os.environ | {"PATH": os.pathsep.join([bin_folder, os.environ["PATH"]])}
+    command = [sys.executable, "-m", "pre_commit", "run", hook, "--all-files", "--color=never"]
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_colab_meets_every_requirement_but_minari() -> None:
+    wanted = [Requirement(line) for line in PROJECT["dependencies"]]
+    assert {need.name for need in wanted} - set(COLAB) == {"minari"}
+    for need in wanted:
+        if need.name in COLAB:
+            assert need.specifier.contains(COLAB[need.name]), f"Colab has {COLAB[need.name]}"
+
+
+def test_lock_holds_every_requirement() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if re.match(r"[a-z0-9]", line)]
+    assert lines[0].startswith("# uv pip compile")
+    extras = PROJECT["optional-dependencies"].values()
+    for line in PROJECT["dependencies"] + [line for extra in extras for line in extra]:
+        need = Requirement(line)
+        found = [pin for pin in pins if pin.name.lower() == need.name.lower()]
+        assert found, f"{need.name} is not in requirements.txt: run 'make lock'"
+        for pin in found:
+            version = next(iter(pin.specifier)).version
+            assert need.specifier.contains(version), f"{pin} is not {need}: run 'make lock'"
+
+
+def test_package_does_not_import_figures() -> None:
+    for file in (ROOT / "offline_tutor").rglob("*.py"):
+        if "figures" not in file.parts and file.stem != "figures":
+            assert not re.search(r"^\s*(from|import) .*\bfigures\b", file.read_text(), re.MULTILINE)
+
+
+def test_importing_the_package_is_light() -> None:
+    heavy = ("matplotlib", "minari", "h5py", "gymnasium", "IPython")
+    code = f"import sys, offline_tutor; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert result.stdout.strip() == "[]"

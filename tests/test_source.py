@@ -1,0 +1,51 @@
+"""The count of code lines, and what the design promises about it."""
+
+import types
+from pathlib import Path
+
+import pytest
+
+from offline_tutor.algorithms import td3, td3_bc
+from offline_tutor.source import code_lines
+
+EXAMPLE = '''"""A module
+of two lines of docstring."""
+
+import math  # an import
+from os import (
+    path,
+)
+
+
+# A comment.
+@staticmethod
+def area(
+    radius: float,  # a comment beside code
+) -> float:
+    """Docstring."""
+    text = """not a
+docstring"""
+
+    return math.pi * radius**2
+'''
+COUNTED = """@staticmethod
+def area(
+    radius: float,  # a comment beside code
+) -> float:
+    text = \"\"\"not a
+docstring\"\"\"
+    return math.pi * radius**2"""
+
+
+def test_code_lines_leaves_out_what_computes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "example.py"
+    file.write_text(EXAMPLE)
+    module = types.ModuleType("example")
+    module.__file__ = str(file)
+    assert code_lines(module) == COUNTED.splitlines()
+
+
+def test_td3_bc_adds_at_most_ten_lines_to_td3() -> None:
+    assert 0 < len(code_lines(td3_bc)) <= 10 < len(code_lines(td3))
