@@ -12,9 +12,7 @@ from minari.storage.datasets_root_dir import get_dataset_path
 
 from offline_tutor.data import DatasetError
 
-ROOT = Path(
-    __file__
-).parent  # laid out as Minari does: <name>/data/{main_data.hdf5,metadata.json}
+ROOT = Path(__file__).parent  # laid out as Minari does: <name>/data/{main_data.hdf5,metadata.json}
 
 
 def embedded() -> list[str]:
@@ -55,12 +53,10 @@ def open_folder(folder: Path) -> minari.MinariDataset:
     try:
         dataset = minari.MinariDataset(folder)
         next(iter(dataset.iterate_episodes(dataset.episode_indices[:1])), None)
-    except (
-        Exception
-    ) as error:  # Minari and h5py fail here in many ways: JSON, keys, versions, HDF5
+    except Exception as error:  # Minari and h5py fail here in many ways: JSON, keys, versions, HDF5
         raise DatasetError(
-            f"{folder} cannot be opened as a Minari dataset ({type(error).__name__}: {error}). It is "
-            "damaged or incomplete; delete the folder and fetch or make it again."
+            f"{folder} cannot be opened as a Minari dataset ({type(error).__name__}: {error}). It "
+            "is damaged or incomplete; delete the folder and fetch or make it again."
         ) from error
     return dataset
 
@@ -84,9 +80,7 @@ def fetch(name: str) -> None:
             f"Fetching {name!r} needs more packages: pip install 'offline-tutor[remote]'."
         ) from error
     except Exception as error:  # an unknown name, a broken connection, a full disk
-        raise DatasetError(
-            f"Dataset {name!r} could not be fetched: {error} {names()}"
-        ) from error
+        raise DatasetError(f"Dataset {name!r} could not be fetched: {error} {names()}") from error
 
 
 def names() -> str:
