@@ -21,16 +21,19 @@ def _by_path(tree: Any) -> dict[str, np.ndarray]:
 def save_checkpoint(
     folder: str | Path, description: dict[str, Any], tree: Any, records: dict[str, np.ndarray]
 ) -> None:
-    """Writes the arrays of `tree`, the records so far and what they belong to, in place of the old file.
+    """Writes the arrays of `tree`, the records and what they belong to, over the old file.
 
-    The file is complete under its name or not there: a run killed while it writes leaves the old one.
+    The file is complete under its name or not there: a run killed while it writes leaves the old
+    one.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / (NAME + ".part")
-    arrays = _by_path(tree) | {"records." + name: array for name, array in records.items()}
+    arrays: dict[str, Any] = _by_path(tree)
+    arrays |= {"records." + name: array for name, array in records.items()}
+    arrays["description"] = np.array(json.dumps(description))
     with part.open("wb") as file:
-        np.savez(file, description=np.array(json.dumps(description)), **arrays)
+        np.savez(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
     part.replace(folder / NAME)
@@ -39,7 +42,7 @@ def save_checkpoint(
 def load_checkpoint(
     folder: str | Path, description: dict[str, Any], tree: Any
 ) -> tuple[Any, dict[str, np.ndarray]] | None:
-    """The arrays saved in `folder`, in the structure of `tree`, and the records; None if nothing is there.
+    """The arrays saved in `folder`, shaped like `tree`, and the records; None if nothing is there.
 
     Raises ValueError where the file is damaged or belongs to a run with another description.
     """

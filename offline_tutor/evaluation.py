@@ -8,13 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from offline_tutor.data import Array
 from offline_tutor.policies import Policy
-
-Array = jax.Array
 
 
 class Trajectories(NamedTuple):
-    """Episodes side by side; `valid` is False after an episode's end, where the rest means nothing."""
+    """Episodes side by side; `valid` is False after an episode's end: nothing there counts."""
 
     observations: Array  # (episodes, steps, observation)
     actions: Array  # (episodes, steps, action), in the environment's units
@@ -36,9 +35,10 @@ def rollout(
 ) -> Trajectories:
     """Plays `episodes` episodes at once in a Gymnasium FuncEnv, up to its `max_episode_steps`.
 
-    `policy`, a `Policy` or a function wrapped in `jax.tree_util.Partial`, maps (episodes, observation) to
-    (episodes, action). `noise` is the standard deviation of Gaussian noise added to the actions, in units
-    of half the action space's width. Episodes start where the environment says, or in `initial_states`.
+    `policy`, a `Policy` or a function wrapped in `jax.tree_util.Partial`, maps (episodes,
+    observation) to (episodes, action). `noise` is the standard deviation of Gaussian noise added
+    to the actions, in units of half the action space's width. Episodes start where the
+    environment says, or in `initial_states`.
     """
     start_key, key = jax.random.split(key)
     if initial_states is None:
@@ -47,8 +47,8 @@ def rollout(
 
     def step(carry: tuple[Any, Array], key: Array) -> tuple[Any, Trajectories]:
         states, valid = carry
-        noise_key, *keys = jax.random.split(key, 1 + episodes)
-        keys = jnp.stack(keys)
+        noise_key, key = jax.random.split(key)
+        keys = jax.random.split(key, episodes)
         observations = jax.vmap(environment.observation)(states, keys)
         actions = policy(observations)
         wobble = noise * (high - low) / 2 * jax.random.normal(noise_key, actions.shape)
@@ -68,15 +68,17 @@ def rollout(
 def evaluate(
     policy: Any, environment: Any, *, episodes: int = 64, key: int | Array = 0, noise: float = 0.0
 ) -> np.ndarray:
-    """Undiscounted returns of fresh episodes: (seeds, episodes) of stacked policies, else (episodes,).
+    """Returns of fresh episodes: (seeds, episodes) of stacked policies, else (episodes,).
 
     `environment` is a FuncEnv, played under jit for all seeds at once, or the name of a Gymnasium
-    environment, played with its vector API (`noise` is for the former). `policy` may be any function
-    from (episodes, observation) to (episodes, action).
+    environment, played with its vector API (`noise` is for the former). `policy` may be any
+    function from (episodes, observation) to (episodes, action).
     """
     if isinstance(environment, str):
         return _evaluate_gymnasium(policy, environment, episodes, key)
-    return np.asarray(play(policy, environment, episodes=episodes, key=key, noise=noise).rewards.sum(-1))
+    return np.asarray(
+        play(policy, environment, episodes=episodes, key=key, noise=noise).rewards.sum(-1)
+    )
 
 
 def play(
@@ -88,12 +90,18 @@ def play(
         policy = jax.tree_util.Partial(policy)
     if getattr(policy, "num_seeds", None) is None:
         return rollout(policy, environment, key, episodes=episodes, noise=noise)
-    return _play_seeds(policy, environment, jax.random.split(key, policy.num_seeds), episodes, noise)
+    return _play_seeds(
+        policy, environment, jax.random.split(key, policy.num_seeds), episodes, noise
+    )
 
 
 @partial(jax.jit, static_argnames=("environment", "episodes"))
-def _play_seeds(policy: Policy, environment: Any, keys: Array, episodes: int, noise: float) -> Trajectories:
-    return policy.map(lambda one, key: rollout(one, environment, key, episodes=episodes, noise=noise), keys)
+def _play_seeds(
+    policy: Policy, environment: Any, keys: Array, episodes: int, noise: float
+) -> Trajectories:
+    return policy.map(
+        lambda one, key: rollout(one, environment, key, episodes=episodes, noise=noise), keys
+    )
 
 
 def _evaluate_gymnasium(policy: Any, name: str, episodes: int, key: int | Array) -> np.ndarray:
@@ -109,7 +117,9 @@ def _evaluate_gymnasium(policy: Any, name: str, episodes: int, key: int | Array)
     observations, _ = environments.reset(seed=seed)
     returns, playing = np.zeros(episodes), np.ones(episodes, bool)
     while playing.any():
-        observations, rewards, ended, cut, _ = environments.step(np.asarray(act(policy, observations)))
+        observations, rewards, ended, cut, _ = environments.step(
+            np.asarray(act(policy, observations))
+        )
         returns += rewards * playing
         playing &= ~(ended | cut)
     environments.close()
@@ -156,8 +166,9 @@ def bootstrap_interval(
 ) -> Interval:
     """Percentile bootstrap over training seeds (Agarwal et al. 2021, section 4.1).
 
-    `values` is (seeds,) or (seeds, episodes); episodes are averaged first, since a seed is the unit that
-    was drawn: sixty episodes of one run are not sixty runs. Raises ValueError for fewer than two seeds.
+    `values` is (seeds,) or (seeds, episodes); episodes are averaged first, since a seed is the
+    unit that was drawn: sixty episodes of one run are not sixty runs. Raises ValueError for fewer
+    than two seeds.
     """
     from scipy.stats import bootstrap  # here, since scipy.stats takes half a second
 

@@ -7,12 +7,15 @@ import flax.linen as nn
 import jax
 import optax
 
-Array = jax.Array
-Params = dict[str, dict[str, Array]]  # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
+from offline_tutor.data import Array
+
+Params = dict[
+    str, dict[str, Array]
+]  # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
 
 
 class MLP(nn.Module):
-    """Dense layers with ReLU between them: the multilayer perceptron of every paper in this book."""
+    """Dense layers with ReLU between them: the network of every paper in this book."""
 
     sizes: tuple[int, ...]  # outputs of each layer, the last one included
 
@@ -24,12 +27,12 @@ class MLP(nn.Module):
 
 
 def init_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
-    """Parameters of an MLP with `inputs` inputs: LeCun-normal kernels, zero biases (Flax's default)."""
+    """Parameters of an MLP with `inputs` inputs: LeCun-normal kernels, zero biases."""
     return MLP(sizes).init(key, jax.numpy.zeros(inputs))["params"]
 
 
 def mlp(params: Params, x: Array) -> Array:
-    """The MLP's output, (..., outputs), at `x`, (..., inputs). Its widths are read off its parameters."""
+    """The MLP's output, (..., outputs), at `x`, (..., inputs); its parameters tell its widths."""
     sizes = tuple(params[f"layer{i}"]["bias"].size for i in range(len(params)))
     return MLP(sizes).apply({"params": params}, x)
 

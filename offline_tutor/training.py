@@ -1,14 +1,15 @@
 """One compiled loop for every algorithm: draw a minibatch, update, many seeds at once.
 
-Python is entered only every `every` steps: for the progress bar, the evaluation, the live plot and the
-checkpoint. The loop knows the shape of an algorithm (see `offline_tutor.algorithms`), none by name.
+Python is entered only every `every` steps: for the progress bar, the evaluation, the live plot
+and the checkpoint. The loop knows the shape of an algorithm (see `offline_tutor.algorithms`),
+none by name.
 """
 
 import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -19,11 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.checkpoints import load_checkpoint, save_checkpoint
-from offline_tutor.data import Dataset, Normalization, Spec, Transitions, normalization
+from offline_tutor.data import Array, Dataset, Normalization, Spec, Transitions, normalization
 from offline_tutor.policies import Policy
 from offline_tutor.progress import progress_bar
 
-Array = jax.Array
 Evaluate = Callable[[Policy], Array]
 
 
@@ -35,13 +35,15 @@ class Run:
     seeds: tuple[int, ...]
     num_steps: int  # how many steps it has in the end
     steps: np.ndarray  # (records,): after how many steps each record below was taken
-    metrics: dict[str, np.ndarray]  # name -> (records, seeds): means over the steps since the last one
+    metrics: dict[
+        str, np.ndarray
+    ]  # name -> (records, seeds): means over the steps since the last one
     evaluations: np.ndarray  # (records, seeds, episodes); (records, seeds, 0) without `evaluate`
     seconds: float = 0.0  # spent so far, compilation included
 
 
 class Replay(NamedTuple):
-    """All that a run online has tried, in the environment's units; arrays are (seeds, steps, ...)."""
+    """All that a run online has tried, in the environment's units: (seeds, steps, ...)."""
 
     transitions: Transitions
     truncations: Array  # True where the time limit cut the episode
@@ -68,14 +70,15 @@ def train(
 ) -> Run:
     """Trains `algorithm`, a module such as `offline_tutor.algorithms.td3_bc`, on a fixed dataset.
 
-    Every `every` steps: metrics are recorded, `evaluate(policy)`, which returns (seeds, episodes), is
-    called, then each callback, then the checkpoint is written. Seeds, n for 0 ... n - 1 or the seeds
-    themselves, train at once; a seed sees the same minibatches whatever the others are. `normalize`
-    scales observations to mean 0 and deviation 1 (TD3+BC, section 5) and the policy remembers it.
-    With `checkpoint`, a folder, an interrupted run goes on where it stopped, to the same bits.
+    Every `every` steps: metrics are recorded, `evaluate(policy)`, which returns (seeds,
+    episodes), is called, then each callback, then the checkpoint is written. Seeds, n for 0 ... n
+    - 1 or the seeds themselves, train at once; a seed sees the same minibatches whatever the
+    others are. `normalize` scales observations to mean 0 and deviation 1 (TD3+BC, section 5) and
+    the policy remembers it. With `checkpoint`, a folder, an interrupted run goes on where it
+    stopped, to the same bits.
 
-    Raises `Diverged` with step and seed where parameters stop being finite (the last good checkpoint
-    stays), and ValueError where the checkpoint in the folder belongs to another run.
+    Raises `Diverged` with step and seed where parameters stop being finite (the last good
+    checkpoint stays), and ValueError where the checkpoint in the folder belongs to another run.
     """
     config = config if config is not None else algorithm.Config()
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
@@ -121,9 +124,9 @@ def train_online(
     """Trains `algorithm` by trying things out: a step in the environment, then an update.
 
     `environment` is a Gymnasium FuncEnv with `max_episode_steps`, such as those of
-    `offline_tutor.environments`. The first `random_steps` actions are uniformly random and nothing is
-    learned from them yet; later ones come from `algorithm.explore`. Options are those of `train`.
-    Returns the run, and all that was tried: the replay buffer.
+    `offline_tutor.environments`. The first `random_steps` actions are uniformly random and
+    nothing is learned from them yet; later ones come from `algorithm.explore`. Options are those
+    of `train`. Returns the run, and all that was tried: the replay buffer.
     """
     config = config if config is not None else algorithm.Config()
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
@@ -135,7 +138,15 @@ def train_online(
 
     def advance(carry: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
         return _train_online_steps(
-            carry, keys, algorithm, environment, scaling, config, batch_size, random_steps, num_steps
+            carry,
+            keys,
+            algorithm,
+            environment,
+            scaling,
+            config,
+            batch_size,
+            random_steps,
+            num_steps,
         )
 
     run = _new_run(Policy(states, scaling, algorithm, config, len(seeds)), seeds, num_steps)
@@ -144,14 +155,18 @@ def train_online(
     return run, jax.tree.map(np.asarray, replay)
 
 
-def _start(algorithm: ModuleType, config: Any, spec: Spec, seeds: tuple[int, ...]) -> tuple[Any, Array]:
+def _start(
+    algorithm: ModuleType, config: Any, spec: Spec, seeds: tuple[int, ...]
+) -> tuple[Any, Array]:
     """A fresh state and a key for each seed, spread over the devices where they divide evenly."""
     keys = jax.vmap(jax.random.key)(np.array(seeds, np.uint32))
     devices = jax.devices()
     while len(seeds) % len(devices):
         devices = devices[:-1]
     mesh = jax.sharding.Mesh(np.array(devices), "seeds")
-    keys = jax.device_put(keys, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds")))
+    keys = jax.device_put(
+        keys, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds"))
+    )
     init_keys, keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     states = jax.jit(jax.vmap(lambda key: algorithm.init(key, config, spec)))(init_keys)
     return states._replace(step=jnp.zeros((), int)), keys
@@ -160,8 +175,8 @@ def _start(algorithm: ModuleType, config: Any, spec: Spec, seeds: tuple[int, ...
 def _axes(states: Any) -> Any:
     """Every array of a state has an axis of seeds but the step: a counter that all seeds share.
 
-    So a branch on the counter, such as TD3's delayed actor, stays a branch: were the counter batched,
-    vmap would compute both sides for every seed at every step.
+    So a branch on the counter, such as TD3's delayed actor, stays a branch: were the counter
+    batched, vmap would compute both sides for every seed at every step.
     """
     return jax.tree.map(lambda _: 0, states)._replace(step=None)
 
@@ -187,7 +202,9 @@ def _train_steps(
 
     axes = _axes(states)
     every_seed = jax.vmap(one_seed, in_axes=(axes, 0), out_axes=(axes, 0))
-    states, metrics = jax.lax.scan(lambda states, _: every_seed(states, keys), states, length=num_steps)
+    states, metrics = jax.lax.scan(
+        lambda states, _: every_seed(states, keys), states, length=num_steps
+    )
     return states, jax.tree.map(partial(jnp.nanmean, axis=0), metrics)
 
 
@@ -220,7 +237,14 @@ def _empty_replay(spec: Spec, size: int) -> Replay:
 
 @partial(
     jax.jit,
-    static_argnames=("algorithm", "environment", "config", "batch_size", "random_steps", "num_steps"),
+    static_argnames=(
+        "algorithm",
+        "environment",
+        "config",
+        "batch_size",
+        "random_steps",
+        "num_steps",
+    ),
 )
 def _train_online_steps(
     carry: tuple[Any, _Live, Replay],
@@ -235,7 +259,9 @@ def _train_online_steps(
 ) -> tuple[Any, dict[str, Array]]:
     """`num_steps` times, for every seed: a step in the environment, then an update."""
 
-    def one_seed(state: Any, live: _Live, replay: Replay, key: Array, now: Array) -> tuple[Any, Any]:
+    def one_seed(
+        state: Any, live: _Live, replay: Replay, key: Array, now: Array
+    ) -> tuple[Any, Any]:
         act_key, step_key, rows_key, update_key = jax.random.split(jax.random.fold_in(key, now), 4)
         observation = environment.observation(live.state, step_key)
         action = jax.lax.cond(
@@ -253,8 +279,7 @@ def _train_online_steps(
         state = jax.tree.map(keep, updated, state._replace(step=updated.step))
         return (state, live, replay), jax.tree.map(lambda m: jnp.where(learn, m, jnp.nan), metrics)
 
-    states, live, replay = carry
-    axes = _axes(states)
+    axes = _axes(carry[0])
     every_seed = jax.vmap(one_seed, in_axes=(axes, 0, 0, 0, None), out_axes=((axes, 0, 0), 0))
     carry, metrics = jax.lax.scan(
         lambda carry, _: every_seed(*carry, keys, carry[0].step), carry, length=num_steps
@@ -262,8 +287,10 @@ def _train_online_steps(
     return carry, jax.tree.map(partial(jnp.nanmean, axis=0), metrics)
 
 
-def _step(environment: Any, live: _Live, observation: Array, action: Array, key: Array) -> tuple[_Live, Replay]:
-    """One step in the environment, its row for the replay, and a new episode where this one ended."""
+def _step(
+    environment: Any, live: _Live, observation: Array, action: Array, key: Array
+) -> tuple[_Live, Replay]:
+    """One step in the environment and its row; a new episode where this one ended."""
     state = environment.transition(live.state, action, key)
     reward = environment.reward(live.state, action, state, key)
     terminated = jnp.asarray(environment.terminal(state, key))
@@ -272,7 +299,9 @@ def _step(environment: Any, live: _Live, observation: Array, action: Array, key:
     row = Transitions(observation, action, jnp.asarray(reward), next_observation, terminated)
     fresh = _reset(environment, jax.random.fold_in(key, 1))
     over = terminated | truncated
-    live = jax.tree.map(lambda new, old: jnp.where(over, new, old), fresh, _Live(state, live.steps + 1))
+    live = jax.tree.map(
+        lambda new, old: jnp.where(over, new, old), fresh, _Live(state, live.steps + 1)
+    )
     return live, Replay(row, truncated)
 
 
@@ -300,47 +329,54 @@ class _Loop:
     description: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, run: Run, carry: Any, advance: Callable[[Any, int], tuple[Any, Any]]) -> Any:
-        """Takes `carry`, a State or a tuple that begins with one, to the end of the run; fills `run`."""
+        """Takes `carry`, a State or a tuple that begins with one, to the end; fills `run`."""
         if self.checkpoint is not None:
-            carry = self._resume(run, carry)
+            carry = self._resume(run, carry, self.checkpoint)
         start = time.perf_counter() - run.seconds
-        with progress_bar(run.num_steps) if self.progress else contextlib.nullcontext() as show:
+        name = run.policy.algorithm.__name__.rpartition(".")[2]
+        bar = progress_bar(run.num_steps, name) if self.progress else contextlib.nullcontext()
+        with bar as show_progress:
             while (done := int(_states(carry).step)) < run.num_steps:
                 before = carry
                 carry, metrics = advance(carry, min(self.every, run.num_steps - done))
                 _check_finite(before, carry, run.seeds, advance)
-                run.policy = run.policy.replace(state=_with_steps(_states(carry), len(run.seeds)))
-                self._record(run, int(_states(carry).step), metrics)
+                self._record(run, _states(carry), metrics)
                 run.seconds = time.perf_counter() - start
                 for callback in self.callbacks:
                     callback(run)
                 if self.checkpoint is not None:
-                    self._save(run, carry)
-                if show is not None:
-                    show(int(_states(carry).step))
+                    self._save(run, carry, self.checkpoint)
+                if show_progress is not None:
+                    show_progress(int(_states(carry).step))
         return carry
 
-    def _record(self, run: Run, step: int, metrics: dict[str, Array]) -> None:
-        run.steps = np.append(run.steps, step)
+    def _record(self, run: Run, states: Any, metrics: dict[str, Array]) -> None:
+        run.policy = replace(run.policy, state=_with_steps(states, len(run.seeds)))
+        run.steps = np.append(run.steps, int(states.step))
         for name, means in metrics.items():
             earlier = run.metrics.get(name, np.zeros((0, len(run.seeds))))
             run.metrics[name] = np.concatenate([earlier, np.asarray(means)[None]])
         if self.evaluate is not None:
             returns = np.asarray(self.evaluate(run.policy))[None]
-            run.evaluations = np.concatenate([run.evaluations, returns]) if len(run.evaluations) else returns
+            earlier = run.evaluations if len(run.evaluations) else returns[:0]
+            run.evaluations = np.concatenate([earlier, returns])
 
-    def _save(self, run: Run, carry: Any) -> None:
-        records = {"steps": run.steps, "evaluations": run.evaluations, "seconds": np.array(run.seconds)}
-        save_checkpoint(self.checkpoint, self.description, carry, records | run.metrics)
+    def _save(self, run: Run, carry: Any, folder: str | Path) -> None:
+        records = {
+            "steps": run.steps,
+            "evaluations": run.evaluations,
+            "seconds": np.array(run.seconds),
+        }
+        save_checkpoint(folder, self.description, carry, records | run.metrics)
 
-    def _resume(self, run: Run, carry: Any) -> Any:
-        saved = load_checkpoint(self.checkpoint, self.description, carry)
+    def _resume(self, run: Run, carry: Any, folder: str | Path) -> Any:
+        saved = load_checkpoint(folder, self.description, carry)
         if saved is None:
             return carry
         carry, records = saved
         run.steps, run.evaluations = records.pop("steps"), records.pop("evaluations")
         run.seconds, run.metrics = float(records.pop("seconds")), records
-        run.policy = run.policy.replace(state=_with_steps(_states(carry), len(run.seeds)))
+        run.policy = replace(run.policy, state=_with_steps(_states(carry), len(run.seeds)))
         return carry
 
 
@@ -367,13 +403,13 @@ def _finite(carry: Any, num_seeds: int) -> np.ndarray:
 
 
 def _check_finite(before: Any, after: Any, seeds: tuple[int, ...], advance: Callable) -> None:
-    """Raises `Diverged` where parameters are not finite, with the first step at which that was so."""
+    """Raises `Diverged` where parameters are not finite, with the step that made them so."""
     if _finite(after, len(seeds)).all():
         return
     while (finite := _finite(before, len(seeds))).all():  # the same steps again, one by one
         before, _ = advance(before, 1)
     step, seed = int(_states(before).step), seeds[int(np.argmin(finite))]
     raise Diverged(
-        f"parameters became NaN or infinite at step {step}, seed {seed}. A lower learning rate, smaller "
-        "rewards or normalize=True may help; with checkpoint=... the last good one is kept"
+        f"parameters became NaN or infinite at step {step}, seed {seed}. A lower learning rate, "
+        "smaller rewards or normalize=True may help; with checkpoint=... the last good one is kept"
     )

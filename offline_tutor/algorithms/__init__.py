@@ -7,6 +7,7 @@ Each is a module with a frozen dataclass `Config`, a `State`, and pure functions
     act(state, observations, config)   -> actions in [-max_action, max_action]
     value(state, observations, config) -> what the critic believes that `act` is worth
 
-so that `offline_tutor.training.train(td3_bc, dataset)` takes the module itself. `State.step` counts the
-updates; a metric that an update did not compute is NaN. Training online also asks for `explore`.
+so that `offline_tutor.training.train(td3_bc, dataset)` takes the module itself. `State.step`
+counts the updates; a metric that an update did not compute is NaN. Training online also asks for
+`explore`.
 """

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from offline_tutor.data import Spec, Transitions
-from offline_tutor.networks import Array, Params, gradient_step, init_mlp, mlp
+from offline_tutor.data import Array, Spec, Transitions
+from offline_tutor.networks import Params, gradient_step, init_mlp, mlp
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class State(NamedTuple):
     actor_optimizer: Any
 
 
-def policy(actor: Params, observations: Array, config: Config) -> Array:
+def policy(actor: Params, observations: Array, max_action: float) -> Array:
     """The deterministic policy, `max_action * tanh(network(s))`: (batch, action)."""
-    return config.max_action * jnp.tanh(mlp(actor, observations))
+    return max_action * jnp.tanh(mlp(actor, observations))
 
 
 def actor_loss(actor: Params, batch: Transitions, config: Config) -> Array:
-    """Mean squared distance between the policy's actions and the data's, over batch and dimensions."""
-    return ((policy(actor, batch.observations, config) - batch.actions) ** 2).mean()
+    """Mean squared distance of the policy's actions to the data's, over batch and dimensions."""
+    return ((policy(actor, batch.observations, config.max_action) - batch.actions) ** 2).mean()
 
 
 def init(key: Array, config: Config, spec: Spec) -> State:
@@ -62,4 +62,4 @@ def update(
 
 def act(state: State, observations: Array, config: Config) -> Array:
     """The policy one deploys: (batch, action)."""
-    return policy(state.actor, observations, config)
+    return policy(state.actor, observations, config.max_action)

@@ -1,10 +1,12 @@
-"""TD3, the online parent (Fujimoto, van Hoof and Meger 2018, "Addressing function approximation error").
+"""TD3, the online parent (Fujimoto, van Hoof and Meger 2018).
 
-Q-learning with a network in place of the maximum over actions: the actor is trained to find the action
-that the critic likes best. Three repairs keep the critic from believing its own errors: the smaller of
-two critics, noise on the target's action, and an actor that moves more slowly than the critics.
+Q-learning with a network in place of the maximum over actions: the actor is trained to find the
+action that the critic likes best. Three repairs keep the critic from believing its own errors:
+the smaller of two critics, noise on the target's action, and an actor that moves more slowly than
+the critics.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,8 +15,8 @@ import jax.numpy as jnp
 import optax
 
 from offline_tutor.algorithms.bc import policy
-from offline_tutor.data import Spec, Transitions
-from offline_tutor.networks import Array, Params, gradient_step, init_mlp, mlp
+from offline_tutor.data import Array, Spec, Transitions
+from offline_tutor.networks import Params, gradient_step, init_mlp, mlp
 
 Critic = tuple[Params, Params]  # the twins
 
@@ -28,7 +30,9 @@ class Config:
     critic_learning_rate: float = 3e-4  # Adam's
     discount: float = 0.99  # gamma: what a reward one step later is worth now
     tau: float = 0.005  # how far the target networks move towards the trained ones
-    policy_noise: float = 0.2  # standard deviation of the noise on target actions, in units of the action
+    policy_noise: float = (
+        0.2  # standard deviation of the noise on target actions, in units of the action
+    )
     noise_clip: float = 0.5  # and its largest size
     policy_delay: int = 2  # critic updates for each update of the actor and of the targets
     exploration_noise: float = 0.1  # standard deviation of the noise on actions tried online
@@ -60,7 +64,7 @@ def target_values(state: State, batch: Transitions, noise: Array, config: Config
     `noise` is standard normal, (batch, action). Only a termination ends the sum of rewards.
     """
     noise = jnp.clip(config.policy_noise * noise, -config.noise_clip, config.noise_clip)
-    actions = policy(state.target_actor, batch.next_observations, config) + noise
+    actions = policy(state.target_actor, batch.next_observations, config.max_action) + noise
     actions = jnp.clip(actions, -config.max_action, config.max_action)
     next_q = jnp.minimum(*values(state.target_critic, batch.next_observations, actions))
     return batch.rewards + config.discount * (1 - batch.terminations) * next_q
@@ -74,7 +78,7 @@ def critic_loss(critic: Critic, batch: Transitions, targets: Array) -> Array:
 
 def actor_loss(actor: Params, state: State, batch: Transitions, config: Config) -> Array:
     """Minus what the first critic thinks of the policy's own actions."""
-    proposal = policy(actor, batch.observations, config)
+    proposal = policy(actor, batch.observations, config.max_action)
     return -values(state.critic, batch.observations, proposal)[0].mean()
 
 
@@ -83,7 +87,8 @@ def init(key: Array, config: Config, spec: Spec) -> State:
     keys = jax.random.split(key, 3)
     actor = init_mlp(keys[0], spec.observation_dim, (*config.hidden, spec.action_dim))
     inputs = spec.observation_dim + spec.action_dim
-    critic = tuple(init_mlp(key, inputs, (*config.hidden, 1)) for key in keys[1:])
+    first, second = (init_mlp(key, inputs, (*config.hidden, 1)) for key in keys[1:])
+    critic = (first, second)
     return State(
         step=jnp.zeros((), int),
         actor=actor,
@@ -97,8 +102,8 @@ def init(key: Array, config: Config, spec: Spec) -> State:
 
 def update_critic(
     state: State, batch: Transitions, noise: Array, config: Config
-) -> tuple[State, Array]:
-    """One gradient step on both critics; the loss before it."""
+) -> tuple[State, dict[str, Array]]:
+    """One gradient step on both critics; the loss before it, and the targets' mean."""
     targets = target_values(state, batch, noise, config)
     critic, optimizer, loss = gradient_step(
         lambda critic: critic_loss(critic, batch, targets),
@@ -106,11 +111,12 @@ def update_critic(
         state.critic_optimizer,
         config.critic_learning_rate,
     )
-    return state._replace(step=state.step + 1, critic=critic, critic_optimizer=optimizer), loss
+    state = state._replace(step=state.step + 1, critic=critic, critic_optimizer=optimizer)
+    return state, {"critic_loss": loss, "q": targets.mean()}
 
 
 def update_actor(
-    state: State, batch: Transitions, config: Config, actor_loss=actor_loss
+    state: State, batch: Transitions, config: Config, actor_loss: Callable[..., Array] = actor_loss
 ) -> tuple[State, Array]:
     """One gradient step on the actor, then every target moves a little; the loss before it."""
     actor, optimizer, loss = gradient_step(
@@ -129,23 +135,27 @@ def update_actor(
 
 
 def update(
-    state: State, batch: Transitions, key: Array, config: Config, actor_loss=actor_loss
+    state: State,
+    batch: Transitions,
+    key: Array,
+    config: Config,
+    actor_loss: Callable[..., Array] = actor_loss,
 ) -> tuple[State, dict[str, Array]]:
     """One step of TD3: the critics always, actor and targets every `policy_delay`-th time."""
     noise = jax.random.normal(key, batch.actions.shape, batch.actions.dtype)
-    state, loss = update_critic(state, batch, noise, config)
-    state, loss_of_actor = jax.lax.cond(
+    state, metrics = update_critic(state, batch, noise, config)
+    state, loss = jax.lax.cond(
         state.step % config.policy_delay == 0,
         lambda state: update_actor(state, batch, config, actor_loss),
-        lambda state: (state, jnp.full_like(loss, jnp.nan)),
+        lambda state: (state, jnp.full_like(metrics["critic_loss"], jnp.nan)),
         state,
     )
-    return state, {"critic_loss": loss, "actor_loss": loss_of_actor}
+    return state, metrics | {"actor_loss": loss}
 
 
 def act(state: State, observations: Array, config: Config) -> Array:
     """The policy one deploys: (batch, action)."""
-    return policy(state.actor, observations, config)
+    return policy(state.actor, observations, config.max_action)
 
 
 def explore(state: State, observations: Array, key: Array, config: Config) -> Array:

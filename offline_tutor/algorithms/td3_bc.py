@@ -1,9 +1,10 @@
-"""TD3 + behaviour cloning (Fujimoto and Gu 2021, "A minimalist approach to offline RL"): TD3 with one loss replaced.
+"""TD3 + behaviour cloning (Fujimoto and Gu 2021): TD3 with one loss replaced.
 
-The actor still looks for the action that the critic likes best, but stays close to what the data did.
-Paper and authors' code differ twice; this follows the code, as every published number does: the squared
-distance is averaged over action dimensions (the paper sums), and the weight divides by the mean |Q| of
-the policy's own actions (equation 5 has the data's). States may be normalised: `train(..., normalize=True)`.
+The actor still looks for the action that the critic likes best, but stays close to what the data
+did. Paper and authors' code differ twice; this follows the code, as every published number does:
+the squared distance is averaged over action dimensions (the paper sums), and the weight divides
+by the mean |Q| of the policy's own actions (equation 5 has the data's). States may be normalised:
+`train(..., normalize=True)`.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ import jax.numpy as jnp
 
 from offline_tutor.algorithms import td3
 from offline_tutor.algorithms.td3 import State, act, init, value  # noqa: F401  (the parent's, as they are)
-from offline_tutor.data import Transitions
-from offline_tutor.networks import Array, Params
+from offline_tutor.data import Array, Transitions
+from offline_tutor.networks import Params
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Config(td3.Config):
 
 def actor_loss(actor: Params, state: State, batch: Transitions, config: Config) -> Array:
     """Equation 4 of the paper: value, rescaled to size `alpha`, against distance to the data."""
-    proposal = td3.policy(actor, batch.observations, config)
+    proposal = td3.policy(actor, batch.observations, config.max_action)
     q = td3.values(state.critic, batch.observations, proposal)[0]
     weight = config.alpha / jax.lax.stop_gradient(jnp.abs(q).mean())
     return -weight * q.mean() + ((proposal - batch.actions) ** 2).mean()
