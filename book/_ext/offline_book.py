@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from docutils import nodes
+from mdit_py_plugins.anchors.index import slugify
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.fileutil import copy_asset
@@ -26,6 +26,7 @@ from tools import agreement, execute
 from tools.chapters import chapters
 from tools.fingerprints import fingerprint
 
+HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 TABLE = "<!-- the table of builds -->"
 MATHJAX = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts", "a11y", "sre"]
 
@@ -70,6 +71,8 @@ def drop_thebe(app: Sphinx, config: Config) -> None:
     """Jupyter Book always loads sphinx-thebe, which writes another host's address on each page."""
     for listeners in app.events.listeners.values():
         listeners[:] = [entry for entry in listeners if entry.handler.__module__ != "sphinx_thebe"]
+    files = app.registry.css_files
+    files[:] = [entry for entry in files if "thebe" not in entry[0]]
 
 
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
@@ -88,7 +91,12 @@ def heading_before(build: agreement.Build) -> str:
     """The last heading above a cell."""
     above = build.chapter.cells[: build.index]
     text = "\n".join(cell.source for cell in above if cell.cell_type == "markdown")
-    return re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE)[-1]
+    return HEADING.findall(text)[-1]
+
+
+def anchor(heading: str) -> str:
+    """The end of the address of a section, as MyST makes it from the words of its heading."""
+    return slugify(re.sub(r"\$.*?\$|[`*]", "", heading))
 
 
 def table_of_builds() -> str:
@@ -99,9 +107,9 @@ def table_of_builds() -> str:
         if build.module != module:
             module = build.module
             lines += ["", f"## `{module}`", "", "| Name | Built in |", "|---|---|"]
-        heading = heading_before(build)
-        link = f"[{heading}](../{build.chapter.name}.ipynb#{nodes.make_id(heading)})"
-        lines.append(f"| `{build.short_name}` | {link} |")
+        heading, title = heading_before(build), HEADING.findall(build.chapter.cells[0].source)[0]
+        link = f"[{heading}](../{build.chapter.name}.ipynb#{anchor(heading)})"
+        lines.append(f"| `{build.short_name}` | {title}: {link} |")
     return "\n".join(lines)
 
 
