@@ -117,15 +117,16 @@ def write_table(app: Sphinx, document: str, source: list[str]) -> None:
     source[0] = source[0].replace(TABLE, table_of_builds())
 
 
-def pages_with_table(app: Sphinx, *_: object) -> list[str]:
-    return ["book/built"]  # read again each time, since chapters change what it says
+def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
+    """Pages that can change while their sources do not: the chapters' outputs, and the table."""
+    return ["book/built", *(chapter.name for chapter in chapters())]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", drop_stale_outputs)
     app.connect("config-inited", add_buttons)
     app.connect("config-inited", drop_thebe)
-    app.connect("env-get-outdated", pages_with_table)
+    app.connect("env-get-outdated", pages_to_read_again)
     app.connect("source-read", write_table)
     app.connect("build-finished", record_outputs)
     app.connect("build-finished", copy_mathjax)
