@@ -3,22 +3,53 @@
 Importing this package makes the book's look Matplotlib's default (`use_style`).
 """
 
-from offline_tutor.figures.curves import LivePlot, learning_curves
+from offline_tutor.figures.curves import LivePlot, draw_references, learning_curves
+from offline_tutor.figures.grid import draw_grid, draw_grid_policy, draw_grid_values
+from offline_tutor.figures.maze import (
+    draw_maze,
+    draw_paths,
+    draw_policy_arrows,
+    draw_values,
+    draw_visits,
+)
 from offline_tutor.figures.page import panels, show
+from offline_tutor.figures.results import interval_plot, results_table
 from offline_tutor.figures.slider import slider
-from offline_tutor.figures.style import COUNTS, INK, LOOKS, PAPER, VALUES, line, look, use_style
+from offline_tutor.figures.style import (
+    COUNTS,
+    IMPOSSIBLE,
+    INK,
+    LOOKS,
+    PAPER,
+    VALUES,
+    line,
+    look,
+    use_style,
+)
 
 __all__ = [
     "COUNTS",
+    "IMPOSSIBLE",
     "INK",
     "LOOKS",
     "PAPER",
     "VALUES",
     "LivePlot",
+    "draw_grid",
+    "draw_grid_policy",
+    "draw_grid_values",
+    "draw_maze",
+    "draw_paths",
+    "draw_policy_arrows",
+    "draw_references",
+    "draw_values",
+    "draw_visits",
+    "interval_plot",
     "learning_curves",
     "line",
     "look",
     "panels",
+    "results_table",
     "show",
     "slider",
     "use_style",

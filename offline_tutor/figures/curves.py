@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +14,9 @@ from offline_tutor.evaluation import bootstrap_interval
 from offline_tutor.figures.page import bundle, description, figure_html, panels, put
 from offline_tutor.figures.style import INK, look
 from offline_tutor.progress import in_notebook
-from offline_tutor.training import Run
+
+if TYPE_CHECKING:
+    from offline_tutor.training import Run
 
 References = Mapping[str, float]
 
@@ -44,39 +46,38 @@ def learning_curves(
     if values.shape[1] > 1:
         _, low, high = np.transpose([bootstrap_interval(row) for row in values])
         ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
+    ax.margins(y=0.2)  # room for the names of references
     draw_references(ax, references)
     ax.set_xlabel("gradient steps")
     ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
 
 
 def draw_references(ax: Axes, references: References | None, *, vertical: bool = False) -> None:
-    """Draw lines at values that methods are measured against, each with its name beside it."""
+    """Draw lines at values that methods are measured against, each with its name at its end.
+
+    Call it last: where a name stands depends on the limits of the axes.
+    """
     for name, value in (references or {}).items():
         chosen = look(name)
         style: dict[str, Any] = {"color": chosen.color, "linestyle": chosen.linestyle}
-        text: dict[str, Any] = {"color": chosen.color, "fontsize": 11, "clip_on": True}
         if vertical:
             ax.axvline(value, linewidth=1.2, **style)
-            ax.annotate(
-                chosen.label,
-                (value, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="center",
-                **text,
-            )
+            x, y, coordinates = value, 1.0, ("data", "axes fraction")
+            low, high = ax.get_xlim()
+            side = "right" if value > (low + high) / 2 else "left"
         else:
             ax.axhline(value, linewidth=1.2, **style)
-            ax.annotate(
-                chosen.label,
-                (1, value),
-                xycoords=("axes fraction", "data"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="right",
-                **text,
-            )
+            x, y, coordinates, side = 1.0, value, ("axes fraction", "data"), "right"
+        ax.annotate(
+            chosen.label,
+            (x, y),
+            xycoords=coordinates,
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha=side,
+            color=chosen.color,
+            fontsize=11,
+        )
 
 
 class LivePlot:
@@ -102,7 +103,7 @@ class LivePlot:
         method: str | None = None,
         references: Mapping[str, References] | None = None,
         titles: Mapping[str, str] | None = None,
-        size: tuple[float, float] = (3.1, 2.6),
+        size: tuple[float, float] = (2.9, 2.6),
     ):
         description(alt)  # a bad one is better refused before training than after
         self.names, self.alt, self.method, self.size = names, alt, method, size

@@ -25,14 +25,22 @@ STYLE = """<style>
 var(--jp-layout-color0,var(--colab-primary-surface-color,Canvas)))}
 html[data-theme=dark] .bd-content div.cell_output .text_html:has([class^=ot-])\
 {background:none!important;color:inherit!important;padding:0!important}
-.ot-panels{display:flex;flex-wrap:wrap;gap:.5em 1.25em}
+.ot-panels{display:flex;flex-wrap:wrap;gap:.5em 1em}
 .ot-panels svg{max-width:100%;height:auto}
-.ot-figure figcaption{font-size:.9em;opacity:.85;margin-top:.35em}
+.ot-figure figcaption{font-size:.9em;color:inherit!important;text-align:left!important;\
+margin-top:.35em}
+.ot-table{overflow-x:auto;margin:0 0 .75em}
+.ot-table table{border-collapse:collapse;border:0;margin:0;width:auto;font-size:.95em;\
+font-variant-numeric:tabular-nums;color:inherit}
+.ot-table caption{caption-side:top;text-align:left;color:inherit;padding:0 0 .35em}
+.ot-table :is(th,td){padding:.3em 1em .3em 0;text-align:left;vertical-align:top;border:0;\
+border-bottom:1px solid color-mix(in srgb,currentColor 25%,transparent);background:none}
+@media(max-width:36rem){.ot-table table{font-size:.85em}.ot-table :is(th,td){padding-right:.5em}}
 </style>"""
 
 
 def panels(
-    number: int, size: tuple[float, float] = (3.1, 2.8), **keywords: Any
+    number: int, size: tuple[float, float] = (2.9, 2.6), **keywords: Any
 ) -> tuple[list[Figure], list[Axes]]:
     """Figures of one axes each, to be shown side by side; on a phone they stand below each other.
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.ticker import MaxNLocator
 
 INK = "#010102"  # almost black: becomes the colour of the page's text
 PAPER = "#fdfdfe"  # almost white: becomes the colour of the page's background
@@ -43,7 +45,7 @@ LOOKS: dict[str, Look] = {
     "cql": Look("CQL", "#a53680", "-", "D"),
     "online": Look("online", "#9a7be0", _DASHED, "P"),
     "truth": Look("truth", INK, _DASHED, ""),
-    "limit": Look("highest possible value", INK, _DOTTED, ""),
+    "limit": Look("highest possible value", INK, "-", ""),
 }
 LOOKS["cql_qr_dqn"] = LOOKS["cql_sac"] = LOOKS["cql"]
 
@@ -52,6 +54,8 @@ VALUES: Colormap = plt.get_cmap("viridis")  # values and Q: perceptually uniform
 COUNTS: Colormap = LinearSegmentedColormap.from_list(
     "counts", [(0.1, 0.47, 0.72, 0.10), (0.1, 0.47, 0.72, 1.0)]
 )
+
+IMPOSSIBLE = "#e1672a"  # values that no policy can reach; the colour of TD3, which believes in them
 
 RC: dict[str, Any] = {
     "figure.figsize": (6.2, 3.4),  # one inch is 72 pixels of the page
@@ -107,3 +111,21 @@ def line(method: str, **changes: Any) -> dict[str, Any]:
         "marker": chosen.marker,
         **changes,
     }
+
+
+def add_colorbar(drawn: ScalarMappable, label: str, *, impossible: bool = False) -> None:
+    """Add a flat colour bar under the axes; its tip shows the colour of impossible values."""
+    axes = drawn.axes  # type: ignore[attr-defined]
+    bar = axes.figure.colorbar(
+        drawn,
+        ax=axes,
+        location="bottom",
+        fraction=0.05,
+        aspect=25,
+        pad=0.02,
+        extend="max" if impossible else "neither",
+    )
+    bar.set_label(f"{label} (orange: impossible)" if impossible else label, fontsize=12)
+    bar.outline.set_visible(False)
+    bar.solids.set_edgecolor("face")  # hides the hair lines between its steps
+    bar.locator = MaxNLocator(4)

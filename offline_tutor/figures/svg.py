@@ -21,6 +21,7 @@ from offline_tutor.figures.style import INK, PAPER
 _RASTER_DPI = 144  # two pixels of an image for each pixel of the page, for sharp screens
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _NAME = re.compile(r'(\bid=\\?"|url\(#|href=\\?"#)([\w.-]+)')  # also inside a script's strings
+_AROUND_LETTER = re.compile(r" ?([A-Za-z]) ?")
 _COLORS = {INK: "currentColor", "#000000": "currentColor", PAPER: "var(--ot-paper,Canvas)"}
 _seen: dict[str, int] = {}
 
@@ -108,6 +109,8 @@ def _clean(element: ElementTree.Element) -> None:
             pass  # a factor needs all its digits
         elif key != "id":
             value = " ".join(_NUMBER.sub(_two_decimals, value).split())
+        if key == "d":
+            value = _AROUND_LETTER.sub(r"\1", value)
         if value and not value.startswith("rotate(-0 "):
             element.set(key, value)
 
