@@ -1,0 +1,44 @@
+"""The first code cell of every chapter, where the package is installed and where it is not."""
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CELL = (Path(__file__).parent / "setup_cell.py").read_text()
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What the cell would have run."""
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> None:
+        ran.append(command)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return ran
+
+
+def test_does_nothing_where_the_package_is(commands: list[list[str]]) -> None:
+    exec(CELL, {})
+    assert commands == []
+
+
+@pytest.mark.parametrize("wanted", [None, "/somewhere/offline_tutor-0.1.0-py3-none-any.whl"])
+def test_installs_the_package_and_leaves_jax_alone(
+    commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, wanted: str | None
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("OFFLINE_TUTOR_SPEC", raising=False)
+    if wanted is not None:
+        monkeypatch.setenv("OFFLINE_TUTOR_SPEC", wanted)
+    exec(CELL, {})
+    names = ("jax", "jaxlib", "flax", "numpy")
+    pins = [f"{name}=={importlib.metadata.version(name)}" for name in names]
+    pip = [sys.executable, "-m", "pip", "install", "-q"]
+    assert commands == [[*pip, wanted or "offline-tutor", *pins]]
