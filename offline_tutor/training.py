@@ -7,6 +7,7 @@ none by name.
 
 import contextlib
 import hashlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -159,16 +160,16 @@ def _start(
     algorithm: ModuleType, config: Any, spec: Spec, seeds: tuple[int, ...]
 ) -> tuple[Any, Array]:
     """A fresh state and a key for each seed, spread over the devices where they divide evenly."""
-    keys = jax.vmap(jax.random.key)(np.array(seeds, np.uint32))
-    devices = jax.devices()
-    while len(seeds) % len(devices):
-        devices = devices[:-1]
-    mesh = jax.sharding.Mesh(np.array(devices), "seeds")
-    keys = jax.device_put(
-        keys, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds"))
-    )
-    init_keys, keys = jax.vmap(jax.random.split, out_axes=1)(keys)
-    states = jax.jit(jax.vmap(lambda key: algorithm.init(key, config, spec)))(init_keys)
+
+    def one_seed(seed: Array) -> tuple[Any, Array]:
+        init_key, key = jax.random.split(jax.random.key(seed))
+        return algorithm.init(init_key, config, spec), key
+
+    states, keys = jax.jit(jax.vmap(one_seed))(np.array(seeds, np.uint32))
+    num_devices = math.gcd(len(seeds), jax.device_count())
+    mesh = jax.sharding.Mesh(jax.devices()[:num_devices], "seeds")
+    by_seed = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds"))
+    states, keys = jax.device_put((states, keys), by_seed)
     return states._replace(step=jnp.zeros((), int)), keys
 
 

@@ -1,0 +1,259 @@
+"""The engine: the same bits after any interruption, a clear stop when training breaks."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from offline_tutor import checkpoints, data, environments, evaluation, training
+from offline_tutor.algorithms import bc, td3, td3_bc
+
+CONFIG = td3_bc.Config(hidden=(16, 16))
+OPTIONS: dict[str, Any] = {"config": CONFIG, "batch_size": 32, "every": 20, "progress": False}
+
+
+def make_dataset(size: int = 500, seed: int = 0) -> data.Dataset:
+    rng = np.random.default_rng(seed)
+    terminations = np.zeros(size, bool)
+    terminations[99::100] = True
+    return data.from_arrays(
+        rng.normal(size=(size, 3)),
+        rng.uniform(-2, 2, size=(size, 2)),
+        rng.normal(size=size),
+        next_observations=rng.normal(size=(size, 3)),
+        terminations=terminations,
+        action_bounds=(-2.0, 2.0),
+    )
+
+
+DATASET = make_dataset()
+
+
+def assert_same_bits(a: Any, b: Any) -> None:
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def test_records_have_one_row_a_piece() -> None:
+    run = training.train(td3_bc, DATASET, num_steps=50, seeds=(3, 7), **OPTIONS)
+    assert run.steps.tolist() == [20, 40, 50]
+    assert {name: rows.shape for name, rows in run.metrics.items()} == {
+        "critic_loss": (3, 2),
+        "q": (3, 2),
+        "actor_loss": (3, 2),
+    }
+    assert all(np.isfinite(rows).all() for rows in run.metrics.values())
+    actions = run.policy.seed(1)(DATASET.transitions.observations[:5])
+    assert actions.shape == (5, 2)
+    assert np.abs(actions).max() <= 2
+
+
+def test_update_is_its_two_halves() -> None:
+    """What the reference numbers hold, critic and delayed actor, is what `update` runs."""
+    state = td3_bc.init(jax.random.key(0), CONFIG, DATASET.spec)
+    batch = data.normalization(DATASET, observations=False).prepare(DATASET.transitions)
+    key = jax.random.key(1)
+    noise = jax.random.normal(key, batch.actions.shape)
+    for delayed in (True, False):
+        together, metrics = td3_bc.update(state, batch, key, CONFIG)
+        state, critic_metrics = td3.update_critic(state, batch, noise, CONFIG)
+        assert np.isnan(metrics["actor_loss"]) == delayed
+        if not delayed:
+            state, loss = td3.update_actor(state, batch, CONFIG, td3_bc.actor_loss)
+            np.testing.assert_allclose(metrics["actor_loss"], loss, rtol=1e-5)
+        np.testing.assert_allclose(metrics["critic_loss"], critic_metrics["critic_loss"], rtol=1e-5)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), together, state)
+
+
+def test_seeds_do_not_depend_on_each_other() -> None:
+    together = training.train(td3_bc, DATASET, num_steps=40, seeds=(3, 7), **OPTIONS)
+    alone = training.train(td3_bc, DATASET, num_steps=40, seeds=(7,), **OPTIONS)
+    ours, theirs = together.policy.seed(1).state, alone.policy.seed(0).state
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), ours, theirs)
+    other = training.train(td3_bc, DATASET, num_steps=40, seeds=(8,), **OPTIONS)
+    assert not np.allclose(
+        other.policy.state.actor["layer0"]["kernel"], ours.actor["layer0"]["kernel"]
+    )
+
+
+def test_a_termination_ends_the_sum_and_a_time_limit_does_not() -> None:
+    state = td3.init(jax.random.key(0), CONFIG, DATASET.spec)
+    batch = jax.tree.map(lambda rows: rows[98:101], DATASET.transitions)
+    targets = td3.target_values(state, batch, jnp.zeros((3, 2)), CONFIG)
+    assert targets[1] == batch.rewards[1]
+    assert not np.isclose(targets[0], batch.rewards[0])
+
+
+def test_normalization_travels_with_the_policy() -> None:
+    moved = DATASET.transitions.observations * [1, 10, 100] + [5, 0, -50]
+    moved_next = DATASET.transitions.next_observations * [1, 10, 100] + [5, 0, -50]
+    rows = DATASET.transitions._replace(
+        observations=np.float32(moved), next_observations=np.float32(moved_next)
+    )
+    dataset = replace(DATASET, transitions=rows)
+    options = OPTIONS | {"normalize": True, "num_steps": 40, "seeds": 1}
+    here, there = (
+        training.train(td3_bc, DATASET, **options),
+        training.train(td3_bc, dataset, **options),
+    )
+    np.testing.assert_allclose(
+        here.policy.seed(0)(DATASET.transitions.observations),
+        there.policy.seed(0)(rows.observations),
+        atol=0.02,  # the deviation's 1e-3 weighs more where units are small
+    )
+
+
+def test_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    options = OPTIONS | {"seeds": 2, "num_steps": 100}
+    whole = training.train(td3_bc, DATASET, **options)
+
+    def interrupt(run: training.Run) -> None:
+        if run.steps[-1] == 60:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.train(td3_bc, DATASET, **options, checkpoint=tmp_path, callbacks=[interrupt])
+    resumed = training.train(td3_bc, DATASET, **options, checkpoint=tmp_path)
+    assert_same_bits(whole.policy.state, resumed.policy.state)
+    assert_same_bits(whole.metrics, resumed.metrics)
+    assert whole.steps.tolist() == resumed.steps.tolist()
+    again = training.train(td3_bc, DATASET, **options, checkpoint=tmp_path)
+    assert_same_bits(whole.policy.state, again.policy.state)
+
+
+KILLED = """
+    import sys, time
+    from tests.test_training import DATASET, OPTIONS, td3_bc, training
+    slowly = lambda run: (print(run.steps[-1], flush=True), time.sleep(0.05))
+    training.train(td3_bc, DATASET, **OPTIONS, seeds=2, num_steps=400, checkpoint=sys.argv[1],
+                   callbacks=[slowly])
+"""
+
+
+def test_resumes_after_kill_9(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= 100:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    options = OPTIONS | {"seeds": 2, "num_steps": 400}
+    started: list[int] = []
+    resumed = training.train(
+        td3_bc,
+        DATASET,
+        **options,
+        checkpoint=tmp_path,
+        callbacks=[lambda run: started.append(run.steps[-1])],
+    )
+    assert started[0] >= 100, "it did not resume"
+    assert_same_bits(training.train(td3_bc, DATASET, **options).policy.state, resumed.policy.state)
+
+
+def test_a_half_written_checkpoint_is_not_read(tmp_path: Path) -> None:
+    options = OPTIONS | {"seeds": 1, "checkpoint": tmp_path}
+    training.train(td3_bc, DATASET, num_steps=40, **options)
+    whole = (tmp_path / checkpoints.NAME).read_bytes()
+    (tmp_path / (checkpoints.NAME + ".part")).write_bytes(whole[:1000])  # killed while it wrote
+    run = training.train(td3_bc, DATASET, num_steps=60, **options)
+    assert run.steps.tolist() == [20, 40, 60]
+    (tmp_path / checkpoints.NAME).write_bytes(whole[:1000])  # a broken disk
+    with pytest.raises(ValueError, match=r"not a readable checkpoint.*delete this file"):
+        training.train(td3_bc, DATASET, num_steps=60, **options)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    options = OPTIONS | {"num_steps": 20, "checkpoint": tmp_path}
+    training.train(td3_bc, DATASET, seeds=1, **options)
+    with pytest.raises(ValueError, match="another seeds"):
+        training.train(td3_bc, DATASET, seeds=2, **options)
+    with pytest.raises(ValueError, match="another dataset"):
+        training.train(td3_bc, make_dataset(seed=1), seeds=1, **options)
+    with pytest.raises(ValueError, match="another config"):
+        training.train(td3_bc, DATASET, seeds=1, **options | {"config": replace(CONFIG, alpha=1.0)})
+
+
+def test_divergence_names_step_and_seed_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    options = (
+        OPTIONS | {"config": bc.Config(hidden=(16,))} | {"seeds": (4, 5), "checkpoint": tmp_path}
+    )
+    training.train(bc, DATASET, num_steps=40, **options)
+    good = (tmp_path / checkpoints.NAME).read_bytes()
+
+    def breaks(state: Any, batch: Any, key: Any, config: Any) -> Any:
+        state, metrics = bc.update(state, batch, key, config)
+        broken = jnp.where(state.step == 53, jnp.nan, 1.0)
+        return state._replace(actor=jax.tree.map(lambda leaf: leaf * broken, state.actor)), metrics
+
+    class Breaking:
+        __name__ = bc.__name__  # so that it continues cloning's checkpoint
+        init, act, update = map(staticmethod, (bc.init, bc.act, breaks))
+
+    with pytest.raises(training.Diverged, match="at step 53, seed 4"):
+        training.train(Breaking(), DATASET, num_steps=80, **options)
+    assert (tmp_path / checkpoints.NAME).read_bytes() == good
+
+
+@pytest.mark.parametrize("name", ["num_steps", "batch_size", "every", "seeds"])
+def test_sizes_are_positive(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+        training.train(td3_bc, DATASET, **OPTIONS | {"num_steps": 1} | {name: 0})
+
+
+def test_discrete_actions_are_refused() -> None:
+    dataset = data.from_arrays(
+        np.zeros((4, 2)), np.array([0, 1, 1, 0]), np.zeros(4), terminations=np.zeros(4, bool),
+        next_observations=np.zeros((4, 2)), num_actions=2,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="2 discrete actions"):
+        training.train(td3_bc, dataset, num_steps=1)
+
+
+def test_online_training_learns_from_what_it_tried() -> None:
+    pendulum = environments.Pendulum()
+    config = td3.Config(
+        hidden=(32, 32), actor_learning_rate=1e-3, critic_learning_rate=1e-3, discount=0.98
+    )
+    run, replay = training.train_online(
+        td3, pendulum, config=config, num_steps=450, random_steps=200, batch_size=32, seeds=2,
+        every=150, progress=False,
+        evaluate=lambda policy: evaluation.evaluate(policy, pendulum, episodes=4),
+    )  # fmt: skip
+    rows = replay.transitions
+    assert rows.observations.shape == (2, 450, 3)
+    assert run.evaluations.shape == (3, 2, 4)
+    assert replay.truncations[0].nonzero()[0].tolist() == [199, 399]  # the time limit
+    assert not rows.terminations.any()
+    assert np.abs(rows.actions).max() <= 2
+    np.testing.assert_array_equal(rows.next_observations[:, 10], rows.observations[:, 11])
+    assert not np.allclose(rows.next_observations[:, 199], rows.observations[:, 200])  # began anew
+    assert np.isnan(run.metrics["critic_loss"][0]).all()  # nothing is learned from random steps
+    assert np.isfinite(run.metrics["critic_loss"][1:]).all()
+
+
+def test_seeds_spread_over_devices() -> None:
+    code = """
+        import jax
+        from tests.test_training import DATASET, OPTIONS, td3_bc, training
+        run = training.train(td3_bc, DATASET, **OPTIONS, seeds=4, num_steps=20)
+        leaf = run.policy.state.actor["layer0"]["kernel"]
+        print(len(jax.devices()), len(leaf.sharding.device_set))
+    """
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    root = Path(__file__).parents[1]
+    output = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, check=True
+    )
+    assert output.stdout.split() == ["2", "2"]
