@@ -26,10 +26,9 @@ REFERENCE = re.compile(
 def fingerprint(chapter: Chapter) -> str:
     """A hash of all that the chapter's outputs depend on, besides its own cells."""
     code = "\n".join(cell.source for cell in chapter.code_cells)
-    files = reached_modules(code)
-    files |= datasets(code + "".join(file.read_text() for file in files)) if files else set()
+    files = reached_modules(code) | datasets(code) | {ROOT / "requirements.txt"}
     digest = hashlib.sha256(sys.version.encode())
-    for file in sorted(files | {ROOT / "requirements.txt"}):
+    for file in sorted(files):
         digest.update(file.relative_to(ROOT).as_posix().encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

@@ -1,0 +1,99 @@
+"""Which chapters run again after a change, and what is kept of them."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from tools import execute, fingerprints
+from tools.chapters import ROOT, Chapter
+from tools.fingerprints import datasets, reached_modules
+
+
+def reached(code: str) -> set[str]:
+    return {file.relative_to(ROOT).as_posix() for file in reached_modules(code)}
+
+
+def test_plain_import_does_not_drag_the_package_in() -> None:
+    assert reached("import offline_tutor") == {"offline_tutor/__init__.py"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from offline_tutor.algorithms import td3_bc",
+        "from offline_tutor.algorithms.td3_bc import Config",
+        "import offline_tutor.algorithms.td3_bc as algorithm",
+        "import offline_tutor as tutor\ntutor.algorithms.td3_bc.update",
+        "entry_point = 'offline_tutor.algorithms.td3_bc:update'",
+    ],
+)
+def test_imports_are_followed(code: str) -> None:
+    files = reached(code)
+    for name in ("td3_bc", "td3", "bc"):
+        assert f"offline_tutor/algorithms/{name}.py" in files
+    assert {"offline_tutor/__init__.py", "offline_tutor/networks.py"} <= files
+    assert not any("figures" in file for file in files)
+
+
+def test_parent_does_not_depend_on_its_children() -> None:
+    assert "offline_tutor/algorithms/td3_bc.py" not in reached(
+        "import offline_tutor.algorithms.td3"
+    )
+
+
+@pytest.mark.parametrize("code", ["load('maze/stitch-v0')", "kind = 1; load(f'maze/{kind}')"])
+def test_datasets_are_found_by_task(code: str) -> None:
+    found = {file.relative_to(fingerprints.DATASETS).parts[0] for file in datasets(code)}
+    assert found == {"maze"}
+
+
+def chapter_in(folder: Path, code: str) -> Chapter:
+    path = folder / "99_trial.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(code)]), path)
+    return Chapter(path)
+
+
+def test_fingerprint_follows_what_the_chapter_reaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "offline_tutor"
+    package.mkdir()
+    for name in ("__init__", "used", "unused"):
+        (package / f"{name}.py").write_text("x = 1\n")
+    lock = tmp_path / "requirements.txt"
+    lock.write_text("jax==1\n")
+    monkeypatch.setattr(fingerprints, "ROOT", tmp_path)
+    chapter = chapter_in(tmp_path, "from offline_tutor import used")
+    before = fingerprints.fingerprint(chapter)
+    (package / "unused.py").write_text("x = 2\n")
+    assert fingerprints.fingerprint(chapter) == before
+    (package / "used.py").write_text("x = 2\n")
+    changed = fingerprints.fingerprint(chapter)
+    assert changed != before
+    lock.write_text("jax==2\n")
+    assert fingerprints.fingerprint(chapter) != changed
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (new_output("stream", name="stderr", text="a warning"), "stderr"),
+        (new_output("display_data", {"text/html": "<svg><path/></svg>"}), "alt text"),
+        (new_output("display_data", {"text/html": "<img src='x.png'>"}), "alt text"),
+        (new_output("display_data", {"image/png": "aGVsbG8="}), "alt text"),
+    ],
+)
+def test_faulty_outputs_are_told(output: nbformat.NotebookNode, said: str) -> None:
+    notebook = new_notebook(cells=[new_code_cell("1", id="trial", outputs=[output])])
+    assert [said in fault and "'trial'" in fault for fault in execute.faults(notebook)] == [True]
+
+
+def test_described_pictures_are_no_fault() -> None:
+    svg = "<figure><svg role='img' aria-label='A rising curve.'></svg></figure>"
+    outputs = [
+        new_output("display_data", {"text/html": svg}),
+        new_output("stream", name="stdout", text="3"),
+    ]
+    assert execute.faults(new_notebook(cells=[new_code_cell("1", outputs=outputs)])) == []
