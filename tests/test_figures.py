@@ -1,0 +1,485 @@
+"""Figures: colours that everyone can tell apart, pictures that fit any page, sliders that move."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import combinations
+from xml.etree import ElementTree
+
+import matplotlib
+import nbformat
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from nbclient import NotebookClient
+
+matplotlib.use("agg")
+
+from offline_tutor import figures
+from offline_tutor.environments import PointMaze
+from offline_tutor.evaluation import bootstrap_interval
+from offline_tutor.figures import grid, page
+from offline_tutor.figures.curves import LivePlot
+from offline_tutor.figures.page import description, figure_html
+from offline_tutor.figures.slider import slider_html
+from offline_tutor.figures.style import IMPOSSIBLE, INK, LOOKS, PAPER
+from offline_tutor.figures.svg import picture, unique_names
+from offline_tutor.progress import in_notebook, progress_bar
+from offline_tutor.training import Run
+
+ALT = "A line that rises from left to right."
+
+# Machado, Oliveira and Fernandes (2009), "A Physiologically-based Model for Simulation of Color
+# Vision Deficiency", severity 1: how linear RGB looks without the first, second or third cone.
+VISIONS = {
+    "full": np.eye(3),
+    "no red": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no green": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no blue": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+# Ottosson (2020), "A perceptual color space for image processing": linear RGB to Oklab.
+TO_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+TO_OKLAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+# Methods that meet in one figure: those for continuous and those for discrete actions.
+TOGETHER = [
+    ("bc", "td3", "td3_bc", "sac", "cql", "online"),
+    ("bc", "dqn", "qr_dqn", "cql", "online"),
+]
+FIXED = {name: look.color for name, look in LOOKS.items() if look.color != INK}
+
+
+def linear(color):
+    """Linear RGB of a colour such as "#1964ca"."""
+    rgb = np.array(matplotlib.colors.to_rgb(color))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one, other):
+    """Contrast ratio of the Web Content Accessibility Guidelines 2.1."""
+    luminances = sorted(linear(color) @ [0.2126, 0.7152, 0.0722] for color in (one, other))
+    return (luminances[1] + 0.05) / (luminances[0] + 0.05)
+
+
+def difference(one, other, vision):
+    """Distance in Oklab, times 100, as somebody with that vision sees it; 2 is just noticeable."""
+    seen = [np.clip(np.array(VISIONS[vision]) @ linear(color), 0, 1) for color in (one, other)]
+    a, b = (TO_OKLAB @ np.cbrt(TO_CONES @ rgb) for rgb in seen)
+    return 100 * np.linalg.norm(a - b)
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#121212"])
+@pytest.mark.parametrize("name", FIXED)
+def test_every_colour_stands_out_from_light_and_dark_pages(name, background):
+    assert contrast(FIXED[name], background) >= 3
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize("methods", TOGETHER)
+def test_colours_in_one_figure_differ_for_every_kind_of_sight(methods, vision):
+    for one, other in combinations(methods, 2):
+        assert difference(FIXED[one], FIXED[other], vision) >= 7.5, (one, other)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_the_main_methods_differ_clearly_for_every_kind_of_sight(vision):
+    for one, other in combinations(("bc", "td3", "td3_bc", "cql"), 2):
+        assert difference(FIXED[one], FIXED[other], vision) >= 12, (one, other)
+
+
+def test_the_simulation_knows_what_colour_blind_readers_confuse():
+    """Without this, a simulation that does nothing would pass too."""
+    assert difference("#c04040", "#408040", "full") > 20
+    assert difference("#8a6a3a", "#5f7a3a", "no green") < 7.5
+
+
+@pytest.mark.parametrize("methods", TOGETHER)
+def test_line_and_marker_tell_methods_apart_without_colour(methods):
+    looks = {(LOOKS[name].linestyle, LOOKS[name].marker) for name in methods}
+    assert len(looks) == len(methods)
+
+
+def test_an_unknown_method_is_named_with_those_that_exist():
+    with pytest.raises(ValueError, match=r"no look for 'iql'.*td3_bc"):
+        figures.look("iql")
+
+
+@pytest.fixture
+def figure():
+    """A figure with a line, a legend, letters, markers that are defined once, and an image."""
+    figure = Figure(figsize=(4, 3))
+    ax = figure.subplots()
+    ax.plot([0, 1], [0, 1], **figures.line("td3_bc"))
+    ax.plot([0, 1], [1, 0], color="black")
+    ax.imshow(np.arange(9.0).reshape(3, 3), extent=(0, 0.3, 0, 0.3), interpolation="none")
+    ax.text(0.5, 0.5, "letters < & >", bbox={"facecolor": PAPER})
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="auto")
+    ax.legend()
+    return figure
+
+
+def svg_roots(markup):
+    return [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", markup, re.S)]
+
+
+def test_a_picture_follows_the_page(figure):
+    markup = picture(figure).svg()
+    assert "currentColor" in markup
+    assert "var(--ot-paper" in markup
+    assert FIXED["td3_bc"] in markup
+    for fixed in (INK, PAPER, "#000000", "font-family:", "<style", "<metadata", "DejaVu", "pt;"):
+        assert fixed not in markup
+    (root,) = svg_roots(markup)
+    assert root.attrib["viewBox"] == "0 0 288 216"  # 72 pixels an inch
+    assert "letters < & >" in [text.text for text in root.iter("text")]
+
+
+def test_a_picture_leaves_the_figure_as_it_was(figure):
+    canvas, dpi = figure.canvas, figure.dpi
+    first = picture(figure)
+    assert (figure.canvas, figure.dpi) == (canvas, dpi)
+    assert picture(figure) == first
+
+
+def test_names_are_resolved_unique_and_repeatable(figure):
+    markup = "".join(figure_html(figure, alt=ALT) for _ in range(2))
+    names = re.findall(r'\bid="([^"]+)"', markup)
+    used = set(re.findall(r'(?:url\(#|href="#)([\w-]+)', markup))
+    assert names
+    assert len(names) == len(set(names))
+    assert used == set(names)
+    program = "from offline_tutor.figures.svg import unique_names as u; print(u('<a id=\"x\">'))"
+    runs = {subprocess.check_output([sys.executable, "-c", program]) for _ in range(2)}
+    assert len(runs) == 1
+
+
+def test_names_in_a_script_change_with_those_they_mean():
+    markup = unique_names('<path id="m1"/>' + json.dumps('<use href="#m1" clip="url(#m1)"/>'))
+    assert len(set(re.findall(r"f[0-9a-f]{8}(?:-\d+)+", markup))) == 1
+    assert "m1" not in markup
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("10.126", "10.13"), ("-0.5", "-0.5"), ("-0.001", "0"), ("3.0", "3"), ("100.0", "100")],
+)
+def test_numbers_lose_only_what_nobody_sees(written, kept):
+    from offline_tutor.figures.svg import _NUMBER, _two_decimals
+
+    assert _NUMBER.sub(_two_decimals, written) == kept
+
+
+@pytest.mark.parametrize("alt", ["", "plot.png", "Figure 1", "four words are few", None, 3])
+def test_a_description_must_be_a_sentence(figure, alt):
+    with pytest.raises(ValueError, match="does not describe the figure"):
+        figures.show(figure, alt=alt)
+
+
+def test_a_description_reaches_the_page_whole(figure):
+    alt = 'Q is "high" <above 1> & wrong in the wall.'
+    parser = Elements(figure_html(figure, alt=alt, caption="a < b"))
+    images = [tag for tag in parser.tags if tag[1].get("role") == "img"]
+    assert [tag[1]["aria-label"] for tag in images] == [alt]
+    assert all(tag[1].get("aria-hidden") == "true" for tag in parser.tags if tag[0] == "svg")
+    assert "a < b" in parser.text
+
+
+def test_several_figures_are_one_image_of_several_drawings():
+    drawn, axes = figures.panels(3)
+    for ax in axes:
+        ax.plot([0, 1])
+    parser = Elements(figure_html(drawn, alt=ALT))
+    assert sum(tag == "svg" for tag, _ in parser.tags) == 3
+    assert sum(attributes.get("role") == "img" for _, attributes in parser.tags) == 1
+
+
+class Elements(HTMLParser):
+    """The tags with their attributes, and the text, of a piece of HTML."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def frames(count=4):
+    """Frames in which numbers at the axis get longer, so that they would jump if not aligned."""
+    drawn = []
+    for k in range(count):
+        figure = Figure(figsize=(4, 3), layout="constrained")
+        figure.subplots().plot([0, 10.0**k], [0, 1000.0**k])
+        drawn.append(figure)
+    return drawn
+
+
+def test_a_slider_holds_every_frame_exactly():
+    drawn = frames()
+    markup = slider_html(drawn, list("abcd"), name="Number", alt=ALT)
+    arrays = {
+        name: json.loads(literal.replace("<\\/", "</"))
+        for name, literal in re.findall(r"(labels|parts|frames)=(\[.*?\])(?=,\n?\w+=|;)", markup)
+    }
+    assert arrays["labels"] == list("abcd")
+    assert len(set(arrays["parts"])) == len(arrays["parts"])
+    for figure, (indices,) in zip(drawn, arrays["frames"], strict=True):
+        shown = "".join(arrays["parts"][i] for i in indices)
+        expected = "".join(picture(figure).parts)
+        assert re.sub(r"f[0-9a-f]{8}(-\d+)+", "", shown) == re.sub(
+            r"(?<=[#(])[mp][0-9a-f]{10}", "", expected
+        )
+    used = set(re.findall(r'(?:url\(#|href=\\?"#)([\w-]+)', markup))
+    assert used <= set(re.findall(r'\bid="([^"]+)"', markup))
+
+
+def test_axes_stay_in_place_from_frame_to_frame():
+    drawn = frames()
+    slider_html(drawn, list("abcd"), name="Number", alt=ALT)
+    places = {tuple(figure.axes[0].get_position().bounds) for figure in drawn}
+    assert len(places) == 1
+
+
+def test_a_slider_shows_its_last_frame_without_a_script():
+    drawn = frames()
+    markup = slider_html(drawn, list("abcd"), name="Number", alt=ALT)
+    (root,) = svg_roots(markup)
+    last = ElementTree.fromstring(f"<g>{''.join(picture(drawn[-1]).parts)}</g>")
+    assert [t.text for t in root.iter("text")] == [t.text for t in last.iter("text")]
+    assert dict(Elements(markup).tags)["div"].get("hidden", "no") is None
+
+
+def test_labels_cannot_end_the_script():
+    markup = slider_html(frames(1), ["</script><b>"], name="x", alt=ALT)
+    assert markup.count("</script>") == 1
+
+
+@pytest.mark.parametrize("labels", [[], ["one"], list("abcde")])
+def test_frames_and_labels_must_match(labels):
+    with pytest.raises(ValueError, match=f"slider 'k': 4 frames for {len(labels)} labels"):
+        slider_html(frames(), labels, name="k", alt=ALT)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium here to move the slider in")
+def test_sliders_move_in_a_browser(tmp_path):
+    """Two on one page: each obeys its own input, at the first frame and at the last."""
+    labels = [f"label {k}" for k in range(4)]
+    sliders = [slider_html(frames(), labels, name="k", alt=ALT) for _ in range(2)]
+    move = """<script>const report=[];
+    const [a,b]=document.querySelectorAll("input");
+    const state=i=>{const f=i.closest("figure");return [f.querySelector("output").value,
+      i.getAttribute("aria-valuetext"),f.querySelectorAll("svg text").length,
+      f.querySelector("svg").innerHTML.includes("10000"),i.offsetParent!==null]};
+    report.push(state(a),state(b));
+    a.value=0;a.dispatchEvent(new Event("input"));report.push(state(a),state(b));
+    document.title=JSON.stringify(report)</script>"""
+    file = tmp_path / "page.html"
+    file.write_text(f"<!doctype html><meta charset=utf-8><body>{''.join(sliders)}{move}")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    command = [CHROMIUM, *flags, f"--user-data-dir={tmp_path}", "--dump-dom", file.as_uri()]
+    page = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    title = Elements(page[page.index("<title>") : page.index("</title>")]).text
+    first_a, first_b, moved_a, moved_b = json.loads(title)
+    assert first_a == first_b == moved_b
+    assert (first_a[:2], moved_a[:2]) == (["label 3"] * 2, ["label 0"] * 2)
+    assert moved_a[2:] != first_a[2:]
+    assert first_a[-1]  # the control is to be seen
+
+
+def run_of(records, *, evaluated=True):
+    """A run of 3 seeds that goes on for 4 records in the end."""
+    values = np.arange(3.0) + np.arange(records)[:, None]
+    evaluations = np.repeat(values[..., None], 2, -1) if evaluated else np.zeros((records, 3, 0))
+    steps = 100 * np.arange(1, records + 1)
+    return Run(None, (0, 1, 2), 400, steps, {"q": values, "critic_loss": values}, evaluations)
+
+
+def test_a_live_plot_draws_what_it_is_asked_for():
+    assert len(LivePlot(alt=ALT).draw(run_of(2))) == 3
+    (drawn,) = LivePlot("return", alt=ALT, method="td3").draw(run_of(2))
+    (ax,) = drawn.axes
+    assert ax.get_xlim() == (0, 400)  # room for what is to come
+    *seeds, mean = ax.get_lines()
+    assert len(seeds) == 3
+    np.testing.assert_allclose(mean.get_ydata(), [1, 2])
+
+
+def test_a_live_plot_names_what_a_run_has():
+    with pytest.raises(ValueError, match="no 'Q'; it has: q, critic_loss, return"):
+        LivePlot("Q", alt=ALT).draw(run_of(1))
+    with pytest.raises(ValueError, match="needs `evaluate`"):
+        LivePlot("return", alt=ALT).draw(run_of(1, evaluated=False))
+
+
+def test_a_live_plot_refuses_a_bad_description_before_training():
+    with pytest.raises(ValueError, match="does not describe"):
+        LivePlot(alt="plot.png")
+
+
+def test_outside_a_notebook_nothing_is_written(capfd):
+    assert not in_notebook()
+    LivePlot(alt=ALT)(run_of(1))
+    with progress_bar(10, "TD3") as bar:
+        bar(5)
+        bar(10)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_in_a_notebook_plot_and_progress_grow_in_place():
+    """A real kernel: each display is updated rather than repeated, and nothing goes to stderr."""
+    source = """
+from offline_tutor.figures import LivePlot
+from offline_tutor.progress import progress_bar
+from tests.test_figures import run_of
+plot = LivePlot("q", alt="The curves of three seeds rise.")
+first, last = run_of(1), run_of(4)
+with progress_bar(400, "TD3") as bar:
+    plot(first)
+    for name in vars(last):
+        setattr(first, name, getattr(last, name))
+    plot(first)
+    bar(400)
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, timeout=120).execute()
+    outputs = notebook.cells[0].outputs
+    assert [output.output_type for output in outputs] == ["display_data"] * 2
+    progress, plot = (output.data for output in outputs)
+    assert progress["text/plain"].startswith("400 of 400 steps, ")
+    assert 'value="400"' in progress["text/html"]
+    assert set(plot) == {"text/html", "text/plain", "application/pdf"}
+    assert plot["text/plain"] == "Figure: The curves of three seeds rise."
+
+
+def test_intervals_are_where_the_numbers_are():
+    returns = np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
+    ax = Figure().subplots()
+    figures.interval_plot(ax, {"td3": returns, "alpha 2": np.ones(3)}, references={"limit": 1.0})
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["TD3", "alpha 2"]
+    seeds, interval, mean = ax.get_lines()[:3]
+    np.testing.assert_allclose(seeds.get_xdata(), returns.mean(1))
+    estimate, low, high = bootstrap_interval(returns)
+    np.testing.assert_allclose(interval.get_xdata(), [low, high])
+    np.testing.assert_allclose(mean.get_xdata(), [estimate])
+    assert "highest possible value" in [text.get_text() for text in ax.texts]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What the function under test would display."""
+    outputs = []
+    monkeypatch.setattr("offline_tutor.figures.results.put", outputs.append)
+    return outputs
+
+
+def test_a_table_says_which_cells_its_heads_stand_for(shown):
+    values = np.array([0.0, 1.0, 1.0])
+    rows = {"td3_bc": {"success": values, "Q": -1234.567}, "<own>": {"Q": "diverged"}}
+    figures.results_table(rows, caption="Success & Q at the start.", digits=1)
+    parser = Elements(shown[0]["text/html"])
+    scopes = [attributes["scope"] for tag, attributes in parser.tags if tag == "th"]
+    assert scopes == ["col"] * 3 + ["row"] * 2
+    _, low, high = bootstrap_interval(values)
+    text = parser.text.replace("\N{NO-BREAK SPACE}", " ")
+    for part in ("Success & Q", "TD3+BC", f"0.7 [{low:.1f}, {high:.1f}]", "<own>", "diverged"):
+        assert part in text
+    assert "\N{MINUS SIGN}1\N{NARROW NO-BREAK SPACE}234.6" in text
+    assert "\N{EN DASH}" in text
+    assert shown[0]["text/plain"].startswith("Success & Q at the start.\nmethod")
+
+
+def test_values_are_painted_where_the_body_can_be_and_nowhere_else():
+    _, (ax,) = figures.panels(1)
+    figures.draw_values(ax, lambda points: points[:, 0], low=0, high=9, limit=3.0, label="Q")
+    (image,) = ax.images
+    left, right, bottom, top = image.get_extent()
+    values = image.get_array()
+    rows, columns = np.nonzero(~values.mask)
+    x = left + (columns + 0.5) * (right - left) / values.shape[1]
+    y = bottom + (rows + 0.5) * (top - bottom) / values.shape[0]
+    np.testing.assert_allclose(values[rows, columns], x, atol=1e-5)
+    free = ~PointMaze.cells[::-1]
+    for dx, dy in ((0.15, 0.15), (-0.15, 0.15), (0.15, -0.15), (-0.15, -0.15)):
+        assert free[(y + dy).astype(int), (x + dx).astype(int)].all()
+    assert 0.7**2 / 0.1**2 * free.sum() < len(x) < free.sum() / 0.1**2
+    over = matplotlib.colors.to_hex(image.cmap(image.norm(3.01)))
+    assert over == IMPOSSIBLE
+    assert matplotlib.colors.to_hex(image.cmap(image.norm(2.99))) != IMPOSSIBLE
+
+
+def test_policy_arrows_point_where_the_policy_goes_and_no_further_than_a_step():
+    ax = Figure().subplots()
+    figures.draw_policy_arrows(ax, lambda points: np.tile([3.0, 4.0], (len(points), 1)))
+    (arrows,) = ax.collections
+    np.testing.assert_allclose(np.hypot(arrows.U, arrows.V), 1)
+    np.testing.assert_allclose(arrows.V / arrows.U, 4 / 3)
+
+
+# The y axis of a grid points down, as its rows do.
+@pytest.mark.parametrize(("action", "side"), enumerate([(0, -1), (1, 0), (0, 1), (-1, 0)]))
+def test_the_triangle_of_an_action_lies_where_it_goes(action, side):
+    centre = np.mean(grid._triangle(5, 7, action), axis=0)
+    np.testing.assert_allclose(centre, np.add([7, 5], np.array(side) / 3))
+    np.testing.assert_array_equal(grid.MOVES[action], side[::-1])
+
+
+def test_a_grid_shows_only_what_it_is_told_to():
+    values = np.arange(16.0).reshape(2, 2, 4)
+    ax = Figure().subplots()
+    figures.draw_grid(ax, np.zeros((2, 2), bool) | [[True, False], [False, False]])
+    figures.draw_grid_values(ax, values, low=0, high=15, shown=values > 9)
+    np.testing.assert_array_equal(ax.collections[-1].get_array(), np.arange(10, 16))
+    assert len(ax.collections[-1].get_paths()) == 6
+
+
+def test_the_package_does_not_need_matplotlib():
+    program = "import sys, offline_tutor; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    program = "import sys, offline_tutor.training; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_description_is_one_line():
+    assert description("A line\n   that rises to the right.") == "A line that rises to the right."
+
+
+def test_figures_of_pyplot_are_closed_once_shown(capsys):
+    from matplotlib import pyplot
+
+    figure, _ = pyplot.subplots()
+    page.show(figure, alt=ALT)
+    assert not pyplot.fignum_exists(figure.number)
+    assert capsys.readouterr().out == f"Figure: {ALT}\n"
