@@ -449,7 +449,7 @@ def test_policy_arrows_point_where_the_policy_goes_and_no_further_than_a_step():
 
 
 # The y axis of a grid points down, as its rows do.
-@pytest.mark.parametrize(("action", "side"), enumerate([(0, -1), (1, 0), (0, 1), (-1, 0)]))
+@pytest.mark.parametrize(("action", "side"), list(enumerate([(0, -1), (1, 0), (0, 1), (-1, 0)])))
 def test_the_triangle_of_an_action_lies_where_it_goes(action, side):
     centre = np.mean(grid._triangle(5, 7, action), axis=0)
     np.testing.assert_allclose(centre, np.add([7, 5], np.array(side) / 3))
