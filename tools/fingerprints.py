@@ -26,7 +26,8 @@ REFERENCE = re.compile(
 def fingerprint(chapter: Chapter) -> str:
     """A hash of all that the chapter's outputs depend on, besides its own cells."""
     code = "\n".join(cell.source for cell in chapter.code_cells)
-    files = reached_modules(code) | datasets(code) | {ROOT / "requirements.txt"}
+    modules = reached_modules(code)
+    files = modules | results_beside(modules) | datasets(code) | {ROOT / "requirements.txt"}
     digest = hashlib.sha256(sys.version.encode())
     for file in sorted(files):
         digest.update(file.relative_to(ROOT).as_posix().encode())
@@ -89,6 +90,12 @@ def files_of(name: str) -> set[Path]:
         files.add(path / "__init__.py")
         folder = path
     return files
+
+
+def results_beside(modules: set[Path]) -> set[Path]:
+    """Files of results that stand beside modules which may read them."""
+    beside = (file for module in modules for file in module.parent.iterdir())
+    return {file for file in beside if file.suffix in {".csv", ".json", ".npz"}}
 
 
 def datasets(text: str) -> set[Path]:
