@@ -1,0 +1,62 @@
+"""A contender: this package's engine, called as a user calls it. See `benchmarks.protocol`."""
+
+import resource
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.protocol import Burst
+from benchmarks.synthetic import make_arrays
+
+
+def main(hidden: int, batch_size: int, seeds: int) -> None:
+    """Trains TD3+BC for ever, in bursts of the length that is asked for."""
+    from offline_tutor import data, training
+    from offline_tutor.algorithms import td3_bc
+
+    arrays = make_arrays()
+    following = np.roll(arrays["observations"], -1, axis=0)
+    dataset = data.from_arrays(**arrays, next_observations=following)
+    del arrays, following
+    every = 50
+    marks: list[tuple[float, float]] = []  # wall-clock and processor time after each piece
+
+    def advance(run: training.Run) -> None:
+        marks.append((time.perf_counter(), time.process_time()))
+        if len(marks) == 1:
+            return
+        if len(marks) == 2:
+            piece = marks[1][1] - marks[0][1]
+            compilation = marks[0][1] - start - piece
+            burst.send({"compile_cpu_s": compilation, **peak()})
+        burst.wait_if_over(int(run.steps[-1]))
+        for name in run.metrics:  # a run without end must not remember all of it
+            run.metrics[name] = run.metrics[name][-1:]
+        run.steps = run.steps[-1:]
+
+    burst = Burst()
+    start = time.process_time()
+    config = replace(td3_bc.Config(), hidden=(hidden, hidden))
+    options: dict[str, Any] = {"config": config, "batch_size": batch_size, "seeds": seeds}
+    forever = 10**9
+    training.train(
+        td3_bc,
+        dataset,
+        num_steps=forever,
+        every=every,
+        progress=False,
+        callbacks=[advance],
+        **options,
+    )
+
+
+def peak() -> dict[str, float]:
+    """The largest memory this process has had, MB."""
+    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
