@@ -1,5 +1,6 @@
 """Figures: colours that everyone can tell apart, pictures that fit any page, sliders that move."""
 
+import inspect
 import json
 import re
 import shutil
@@ -310,7 +311,7 @@ def test_sliders_move_in_a_browser(tmp_path):
     file.write_text(f"<!doctype html><meta charset=utf-8><body>{''.join(sliders)}{move}")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     command = [CHROMIUM, *flags, f"--user-data-dir={tmp_path}", "--dump-dom", file.as_uri()]
-    page = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    page = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
     title = Elements(page[page.index("<title>") : page.index("</title>")]).text
     first_a, first_b, moved_a, moved_b = json.loads(title)
     assert first_a == first_b == moved_b
@@ -361,9 +362,10 @@ def test_outside_a_notebook_nothing_is_written(capfd):
 def test_in_a_notebook_plot_and_progress_grow_in_place():
     """A real kernel: each display is updated rather than repeated, and nothing goes to stderr."""
     source = """
+import numpy as np
 from offline_tutor.figures import LivePlot
 from offline_tutor.progress import progress_bar
-from tests.test_figures import run_of
+from offline_tutor.training import Run
 plot = LivePlot("q", alt="The curves of three seeds rise.")
 first, last = run_of(1), run_of(4)
 with progress_bar(400, "TD3") as bar:
@@ -373,8 +375,10 @@ with progress_bar(400, "TD3") as bar:
     plot(first)
     bar(400)
 """
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    NotebookClient(notebook, timeout=120).execute()
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(inspect.getsource(run_of) + source)]
+    )
+    NotebookClient(notebook, timeout=600).execute()
     outputs = notebook.cells[0].outputs
     assert [output.output_type for output in outputs] == ["display_data"] * 2
     progress, plot = (output.data for output in outputs)
