@@ -97,12 +97,15 @@ def slider_html(
 
 
 def _control(labels: Sequence[str], name: str) -> str:
-    """Label, slider and reading; hidden until the script runs, for it does nothing without."""
+    """Return label, slider and reading; hidden until the script runs, since it needs that.
+
+    `data-lm-suppress-shortcuts` keeps JupyterLab from taking the arrow keys for itself.
+    """
     last, width = len(labels) - 1, max(len(label) for label in labels)
     return (
         '<div class="ot-slider" hidden>'
         f'<label>{escape(name)} <input type="range" min="0" max="{last}" step="1" '
-        f'value="{last}" autocomplete="off"></label>'
+        f'value="{last}" autocomplete="off" data-lm-suppress-shortcuts="true"></label>'
         f'<output aria-live="polite" style="min-width:{width}ch">{escape(labels[-1])}</output>'
         "</div>"
     )
