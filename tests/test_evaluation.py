@@ -1,0 +1,148 @@
+"""Rollouts, beliefs and intervals, against what can be worked out by hand."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.experimental.functional import FuncEnv
+from gymnasium.spaces import Box
+
+from offline_tutor import data, environments, evaluation, training
+from offline_tutor.algorithms import td3
+
+
+class Line(FuncEnv):
+    """A point at x moves by its action; each step pays x, and passing 1 ends the episode."""
+
+    observation_space, action_space = Box(-9, 9, (1,)), Box(-0.5, 0.5, (1,))
+    max_episode_steps = 4
+
+    def initial(self, rng: Any, params: Any = None) -> Any:
+        return jnp.zeros(1)
+
+    def transition(self, state: Any, action: Any, rng: Any, params: Any = None) -> Any:
+        return state + action
+
+    def observation(self, state: Any, rng: Any, params: Any = None) -> Any:
+        return state
+
+    def reward(self, state: Any, action: Any, next_state: Any, rng: Any, params: Any = None) -> Any:
+        return next_state[0]
+
+    def terminal(self, state: Any, rng: Any, params: Any = None) -> Any:
+        return state[0] > 1
+
+
+LINE = Line()
+
+
+@pytest.mark.parametrize(
+    ("speed", "expected"),
+    [
+        (0.2, 0.2 + 0.4 + 0.6 + 0.8),  # cut by the time limit
+        (0.5, 0.5 + 1.0 + 1.5),  # ends at 1.5; what would have come does not count
+        (9.0, 0.5 + 1.0 + 1.5),  # clipped to the action space
+    ],
+)
+def test_returns_by_hand(speed: float, expected: float) -> None:
+    returns = evaluation.evaluate(lambda x: jnp.full_like(x, speed), LINE, episodes=3)
+    np.testing.assert_allclose(returns, [expected] * 3, rtol=1e-6)
+
+
+def test_trajectories_by_hand() -> None:
+    played = evaluation.play(lambda x: jnp.full_like(x, 0.5), LINE, episodes=2)
+    assert played.valid[0].tolist() == [True, True, True, False]
+    assert played.terminations[0].tolist() == [False, False, True, False]
+    np.testing.assert_allclose(played.observations[0, :3, 0], [0, 0.5, 1.0])
+    np.testing.assert_allclose(played.next_observations[0, :3, 0], [0.5, 1.0, 1.5])
+
+
+def test_episodes_start_where_they_are_told() -> None:
+    played = evaluation.rollout(
+        jax.tree_util.Partial(jnp.zeros_like), LINE, jax.random.key(0), episodes=2,
+        initial_states=jnp.array([[0.25], [-1.0]]),
+    )  # fmt: skip
+    np.testing.assert_allclose(played.rewards.sum(-1), [1.0, -4.0])
+
+
+def test_noise_is_in_units_of_half_the_action_space() -> None:
+    played = evaluation.play(jnp.zeros_like, LINE, episodes=2000, noise=0.1)
+    np.testing.assert_allclose(played.actions[:, 0].std(), 0.05, rtol=0.1)
+
+
+def make_policy(environment: Any, seeds: int) -> training.Policy:
+    """Stacked, untrained TD3 policies."""
+    spec, scaling = training._units(environment)
+    scaling = scaling._replace(
+        observation_mean=scaling.observation_mean - 1
+    )  # at 0 all would act alike
+    config = td3.Config(hidden=(8,))
+    states, _ = training._start(td3, config, spec, tuple(range(seeds)))
+    return training.Policy(training._with_steps(states, seeds), scaling, td3, config, seeds)
+
+
+def test_stacked_policies_are_each_their_own() -> None:
+    policy = make_policy(LINE, 3)
+    together = evaluation.evaluate(policy, LINE, episodes=2)
+    alone = [evaluation.evaluate(policy.seed(i), LINE, episodes=2) for i in range(3)]
+    np.testing.assert_allclose(together, np.stack(alone), rtol=1e-5)
+    assert len(np.unique(together[:, 0].round(5))) == 3
+    with pytest.raises(IndexError, match="3"):
+        policy.seed(3)
+
+
+def test_beliefs_are_the_critics_word_and_the_discounted_truth() -> None:
+    policy = make_policy(LINE, 2)
+    beliefs = evaluation.compare_values(policy, LINE, discount=0.5, episodes=1)
+    first = policy.seed(0)
+    np.testing.assert_allclose(beliefs.believed[0], first.value(jnp.zeros((1, 1))), rtol=1e-5)
+    rewards = evaluation.play(first, LINE, episodes=1).rewards[0]
+    np.testing.assert_allclose(beliefs.true[0], rewards @ 0.5 ** np.arange(4), rtol=1e-5)
+
+
+def test_gymnasium_environments_by_name() -> None:
+    """Doing nothing on the pendulum: the same kind of return in Gymnasium's and in ours."""
+    still = lambda x: jnp.zeros((len(x), 1))  # noqa: E731
+    theirs = evaluation.evaluate(still, "Pendulum-v1", episodes=32, key=1)
+    ours = evaluation.evaluate(still, environments.Pendulum(), episodes=512)
+    assert theirs.shape == (32,)
+    np.testing.assert_allclose(theirs.mean(), ours.mean(), rtol=0.15)
+    policy = make_policy(environments.Pendulum(), 2)
+    assert evaluation.evaluate(policy, "Pendulum-v1", episodes=2).shape == (2, 2)
+
+
+def test_bootstrap_interval() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.normal(5, 1, size=30)
+    interval = evaluation.bootstrap_interval(scores)
+    assert interval.low < scores.mean() < interval.high
+    assert interval.estimate == pytest.approx(scores.mean())
+    half_width = 1.96 * scores.std() / np.sqrt(30)
+    assert interval.high - interval.low == pytest.approx(2 * half_width, rel=0.1)
+    constant = evaluation.bootstrap_interval(np.ones(5))
+    assert constant == (1, 1, 1)
+
+
+def test_episodes_are_not_seeds() -> None:
+    """A thousand episodes of each of five runs do not narrow the interval over runs."""
+    scores = np.array([0.0, 0.0, 1.0, 1.0, 1.0])
+    episodes = np.repeat(scores[:, None], 1000, axis=1)
+    assert evaluation.bootstrap_interval(episodes) == evaluation.bootstrap_interval(scores)
+    with pytest.raises(ValueError, match="at least 2 seeds"):
+        evaluation.bootstrap_interval(episodes[:1])
+
+
+def test_iqm_is_the_mean_of_the_middle_half() -> None:
+    scores = np.array([-1000.0, 1, 2, 3, 4, 5, 6, 1000])
+    assert evaluation.iqm(scores) == pytest.approx((2 + 3 + 4 + 5) / 4)
+    interval = evaluation.bootstrap_interval(scores, evaluation.iqm)
+    assert interval.estimate == pytest.approx(3.5)
+
+
+def test_spec_of_an_environment() -> None:
+    spec, scaling = training._units(LINE)
+    assert (spec.observation_dim, spec.action_dim) == (1, 1)
+    np.testing.assert_allclose(scaling.to_environment(np.array([[-1.0], [1.0]])), [[-0.5], [0.5]])
+    assert isinstance(spec, data.Spec)
