@@ -25,8 +25,7 @@ STYLE = """<style>
 var(--jp-layout-color0,var(--colab-primary-surface-color,Canvas)))}
 html[data-theme=dark] .bd-content div.cell_output .text_html:has([class^=ot-])\
 {background:none!important;color:inherit!important;padding:0!important}
-.ot-panels{display:flex;flex-wrap:wrap;gap:.5em 1em}
-.ot-panels svg{max-width:100%;height:auto}
+.ot-panels{display:flex;flex-wrap:wrap;align-items:flex-start;gap:.5em 1em}
 .ot-figure figcaption{font-size:.9em;color:inherit!important;text-align:left!important;\
 margin-top:.35em}
 .ot-table{overflow-x:auto;margin:0 0 .75em}
@@ -46,7 +45,7 @@ def panels(
 
     Args:
         number: how many.
-        size: width and height of each in inches of 72 page pixels. Two of at most 2.3 inches
+        size: width and height of each in inches of 72 page pixels. Two of at most 2.9 inches
             stand side by side on a phone.
         keywords: go to `matplotlib.figure.Figure.add_subplot`, such as `projection`.
 

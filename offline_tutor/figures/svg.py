@@ -43,10 +43,14 @@ class Picture:
 def svg_element(
     width: float, height: float, definitions: tuple[str, ...], parts: tuple[str, ...]
 ) -> str:
-    """Return an `<svg>` whose last child holds the parts, so that a slider can exchange them."""
+    """Return an `<svg>` whose last child holds the parts, so that a slider can exchange them.
+
+    Beside others it shrinks to 80 % of its width before it wraps, which letters of 13 pixels bear.
+    """
+    room = f"flex:1 1 {0.8 * width:.0f}px;max-width:min(100%,{width:g}px);height:auto"
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
-        'fill="currentColor" stroke-linejoin="round" font-family="inherit" '
+        f'style="{room}" fill="currentColor" stroke-linejoin="round" font-family="inherit" '
         'aria-hidden="true" focusable="false">'
         f"<defs>{''.join(definitions)}</defs><g>{''.join(parts)}</g></svg>"
     )
