@@ -78,3 +78,11 @@ def test_importing_the_package_is_light() -> None:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_readme_imports_what_there_is() -> None:
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    imports = [line for line in block[1].splitlines() if line.startswith("from ")]
+    assert imports
+    exec("\n".join(imports), {})

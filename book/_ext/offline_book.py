@@ -1,7 +1,8 @@
 """What the book needs of Sphinx beyond its settings: a local Sphinx extension.
 
 It keeps outputs of another package from being shown, writes the table of what is built where,
-serves MathJax from the book itself, and adds the repository's buttons where there is one.
+serves MathJax from the book itself, checks that no page asks another host for anything, and adds
+the repository's buttons where there is one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from mdit_py_plugins.anchors.index import slugify
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +27,9 @@ sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the rep
 from tools import agreement, execute
 from tools.chapters import chapters
 from tools.fingerprints import fingerprint
+from tools.pages import foreign_requests
 
+LOGGER = logging.getLogger(__name__)
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 TABLE = "<!-- the table of builds -->"
 MATHJAX = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts", "a11y", "sre"]
@@ -87,6 +91,13 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
         copy_asset(str(source / part), str(folder))
 
 
+def check_requests(app: Sphinx, error: Exception | None) -> None:
+    """Warns, and so fails `make book`, where a page would ask another host for something."""
+    for page in Path(app.outdir).rglob("*.html") if error is None else ():
+        for address in foreign_requests(page.read_text()):
+            LOGGER.warning("%s asks another host for %s", page.relative_to(app.outdir), address)
+
+
 def heading_before(build: agreement.Build) -> str:
     """The last heading above a cell."""
     above = build.chapter.cells[: build.index]
@@ -130,4 +141,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", write_table)
     app.connect("build-finished", record_outputs)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", check_requests)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
