@@ -26,6 +26,7 @@ COLAB = {
     "matplotlib": "3.10.0",
     "numpy": "2.1.3",
     "optax": "0.2.8",
+    "scipy": "1.16.3",
     "tqdm": "4.67.3",
 }
 
