@@ -106,9 +106,7 @@ class Dataset:
     def episode_slices(self) -> list[slice]:
         """Return the rows of each episode."""
         ends = self._ends().tolist()
-        return [
-            slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)
-        ]
+        return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
     def episode_lengths(self) -> np.ndarray:
         """Return the number of transitions of each episode, (episodes,) int."""
@@ -146,14 +144,14 @@ class Normalization(NamedTuple):
 
     def to_environment(self, actions: Array) -> Array:
         """Turn actions (..., action) of the algorithm into those of the environment."""
-        if self.action_half_range is None:
+        if self.action_centre is None or self.action_half_range is None:
             return actions
         return self.action_centre + self.action_half_range * actions
 
     def prepare(self, transitions: Transitions) -> Transitions:
         """Turn recorded transitions into the units of the algorithm."""
         actions = transitions.actions
-        if self.action_half_range is not None:
+        if self.action_centre is not None and self.action_half_range is not None:
             actions = (actions - self.action_centre) / self.action_half_range
         return transitions._replace(
             observations=self.observe(transitions.observations),
@@ -170,18 +168,15 @@ def normalization(dataset: Dataset, *, observations: bool) -> Normalization:
         observations: whether to standardise observations, by the mean and the standard deviation
             plus 1e-3 of each coordinate (TD3+BC, section 4 and the authors' code).
     """
-    rows, spec = dataset.transitions.observations, dataset.spec
+    spec, rows = dataset.spec, np.asarray(dataset.transitions.observations)
     mean, std = np.zeros(spec.observation_dim), np.ones(spec.observation_dim)
     if observations:
-        mean, std = (
-            rows.mean(axis=0, dtype=np.float64),
-            rows.std(axis=0, dtype=np.float64) + 1e-3,
-        )
+        mean, std = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64) + 1e-3
     centre = half_range = None
-    if spec.action_low is not None:
-        centre = np.float32((spec.action_high + spec.action_low) / 2)
-        half_range = np.float32((spec.action_high - spec.action_low) / 2)
-    return Normalization(np.float32(mean), np.float32(std), centre, half_range)
+    if spec.action_low is not None and spec.action_high is not None:
+        centre = (spec.action_high + spec.action_low) / 2
+        half_range = (spec.action_high - spec.action_low) / 2
+    return Normalization(mean.astype(np.float32), std.astype(np.float32), centre, half_range)
 
 
 def from_arrays(
@@ -217,26 +212,20 @@ def from_arrays(
     Raises:
         DatasetError: for the first problem found, with its row.
     """
-    spec, columns = _columns(
-        name, observations, actions, rewards, action_bounds, num_actions
-    )
+    spec, columns = _columns(name, observations, actions, rewards, action_bounds, num_actions)
     columns["terminations"] = _flags(name, "terminations", terminations)
     if truncations is None:
         truncations = np.zeros(len(columns["terminations"]), bool)
     columns["truncations"] = _flags(name, "truncations", truncations)
     if next_observations is not None:
         shape = (None, spec.observation_dim)
-        columns["next_observations"] = _numbers(
-            name, "next_observations", next_observations, shape
-        )
+        columns["next_observations"] = _numbers(name, "next_observations", next_observations, shape)
     _check_rows(name, columns)
     columns["truncations"][-1] |= not columns["terminations"][-1]
     if next_observations is None:
         columns = _infer_next_observations(name, columns)
     truncations = columns.pop("truncations")
-    return _checked(
-        Dataset(name, Transitions(**columns), truncations, spec, environment)
-    )
+    return _checked(Dataset(name, Transitions(**columns), truncations, spec, environment))
 
 
 def _columns(
@@ -261,25 +250,22 @@ def _columns(
     return Spec(observation_dim, num_actions=num_actions), columns
 
 
-def _numbers(
-    name: str, key: str, values: Any, shape: tuple[int | None, ...]
-) -> np.ndarray:
+def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """Return values as float32, checked against a shape in which None stands for any length."""
     try:
-        array = np.asarray(values, np.float32)
+        with np.errstate(over="ignore"):  # what is too large turns infinite, and is named below
+            array = np.asarray(values, np.float32)
     except (TypeError, ValueError) as error:
         raise DatasetError(f"{name}: {key} is no array of numbers: {error}.") from error
-    fits = [
-        size in (None, actual) for size, actual in zip(shape, array.shape, strict=False)
-    ]
+    fits = [size in (None, actual) for size, actual in zip(shape, array.shape, strict=False)]
     if array.ndim != len(shape) or not all(fits):
         wanted = ", ".join(str(size or "any") for size in shape)
         hint = ""
         if key == "actions":
-            hint = " Continuous actions are (n, action); discrete ones are (n,) and need num_actions."
-        raise DatasetError(
-            f"{name}: {key} has the shape {array.shape}, not ({wanted}).{hint}"
-        )
+            hint = (
+                " Continuous actions are (n, action); discrete ones are (n,) and need num_actions."
+            )
+        raise DatasetError(f"{name}: {key} has the shape {array.shape}, not ({wanted}).{hint}")
     return array
 
 
@@ -288,20 +274,19 @@ def _flags(name: str, key: str, values: Any) -> np.ndarray:
     array = _numbers(name, key, values, (None,))
     odd = np.flatnonzero((array != 0) & (array != 1))
     if len(odd):
-        raise DatasetError(
-            f"{name}: {key} must be True or False; row {odd[0]} is {array[odd[0]]}."
-        )
+        raise DatasetError(f"{name}: {key} must be True or False; row {odd[0]} is {array[odd[0]]}.")
     return array.astype(bool)
 
 
-def _bounds(
-    name: str, bounds: tuple[Any, Any], action_dim: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and the largest action, (action,) float32 each."""
-    low, high = (
-        np.array(np.broadcast_to(np.asarray(bound, np.float32), (action_dim,)))
-        for bound in bounds
-    )
+    try:
+        low, high = (np.broadcast_to(np.float32(bound), (action_dim,)) for bound in bounds)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{name}: the bounds of the actions are {bounds}; they must be a smallest and a "
+            f"largest action, numbers or arrays of {action_dim}."
+        ) from error
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
         raise DatasetError(
             f"{name}: the bounds of the actions are {low} and {high}; they must be finite, and the "
@@ -314,13 +299,9 @@ def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
     """Check that the columns have the same length, some row, and one kind of end a row."""
     lengths = {key: len(column) for key, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise DatasetError(
-            f"{name}: every array needs one row a transition, but has {lengths}."
-        )
+        raise DatasetError(f"{name}: every array needs one row a transition, but has {lengths}.")
     if not lengths["rewards"]:
-        raise DatasetError(
-            f"{name}: the dataset is empty. It needs at least one transition."
-        )
+        raise DatasetError(f"{name}: the dataset is empty. It needs at least one transition.")
     both = np.flatnonzero(columns["terminations"] & columns["truncations"])
     if len(both):
         raise DatasetError(
@@ -329,16 +310,12 @@ def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
         )
 
 
-def _infer_next_observations(
-    name: str, columns: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _infer_next_observations(name: str, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Take the next row's observation, and drop the rows that have no next row in their episode."""
     observations = columns["observations"]
     terminations, cut = columns["terminations"], columns["truncations"]
     # After a termination the value is zero whatever was observed, so any finite row will do.
-    following = np.where(
-        terminations[:, None], observations, np.roll(observations, -1, axis=0)
-    )
+    following = np.where(terminations[:, None], observations, np.roll(observations, -1, axis=0))
     if cut.any():
         warnings.warn(
             f"{name}: next_observations were inferred from the rows that follow; left out: "
@@ -357,36 +334,25 @@ def _checked(dataset: Dataset) -> Dataset:
     transitions, spec = dataset.transitions, dataset.spec
     for key in ("observations", "actions", "rewards", "next_observations"):
         finite = np.isfinite(getattr(transitions, key))
-        _fail_where(
-            dataset, ~finite, key, "is not a finite number", "Leave out or repair it"
-        )
-    actions = transitions.actions
-    if spec.num_actions is not None:
-        inside = (
-            (actions >= 0)
-            & (actions < spec.num_actions)
-            & (actions == np.floor(actions))
-        )
-        space = f"the {spec.num_actions} discrete actions 0 to {spec.num_actions - 1}"
-        transitions = transitions._replace(actions=actions.astype(np.int32))
+        _fail_where(dataset, ~finite, key, "is not a finite number", "Leave out or repair it")
+    actions = np.asarray(transitions.actions)
+    low, high = spec.action_low, spec.action_high
+    if low is not None and high is not None:
+        slack = 1e-5 * (high - low)  # what rounding may have done
+        inside = (actions >= low - slack) & (actions <= high + slack)
+        space = f"the space from {low.tolist()} to {high.tolist()}"
     else:
-        slack = 1e-5 * (
-            spec.action_high - spec.action_low
-        )  # what rounding may have done
-        inside = (actions >= spec.action_low - slack) & (
-            actions <= spec.action_high + slack
-        )
-        space = (
-            f"the space from {spec.action_low.tolist()} to {spec.action_high.tolist()}"
-        )
+        num_actions = spec.num_actions or 0
+        inside = (actions >= 0) & (actions < num_actions) & (actions == np.floor(actions))
+        space = f"the {num_actions} discrete actions 0 to {num_actions - 1}"
     advice = "Clip it, or give the true action_bounds or num_actions"
     _fail_where(dataset, ~inside, "actions", f"is outside {space}", advice)
+    if spec.num_actions is not None:
+        transitions = transitions._replace(actions=actions.astype(np.int32))
     return replace(dataset, transitions=transitions)
 
 
-def _fail_where(
-    dataset: Dataset, bad: np.ndarray, key: str, problem: str, advice: str
-) -> None:
+def _fail_where(dataset: Dataset, bad: np.ndarray, key: str, problem: str, advice: str) -> None:
     """Raise a DatasetError that names the first bad row, its episode and its value, if any is."""
     rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
     if not len(rows):
@@ -395,14 +361,12 @@ def _fail_where(
     episode = int(np.searchsorted(dataset._ends(), row, side="right"))
     value = getattr(dataset.transitions, key)[row].tolist()
     raise DatasetError(
-        f"{dataset.name}: {key} in row {row} (episode {episode}) {problem}: {value}; {len(rows)} of "
+        f"{dataset.name}: {key}, row {row} (episode {episode}): {value} {problem}; {len(rows)} of "
         f"{len(dataset)} rows are like that. {advice}."
     )
 
 
-def load_dataset(
-    source: str | Path | minari.MinariDataset, *, download: bool = True
-) -> Dataset:
+def load_dataset(source: str | Path | minari.MinariDataset, *, download: bool = True) -> Dataset:
     """Load a dataset in Minari's format.
 
     Args:
@@ -420,11 +384,7 @@ def load_dataset(
     """
     from offline_tutor.datasets import library
 
-    found = (
-        library.find(source, download)
-        if isinstance(source, str | os.PathLike)
-        else source
-    )
+    found = library.find(source, download) if isinstance(source, str | os.PathLike) else source
     return _checked(_read(found))
 
 
@@ -442,16 +402,17 @@ def _read(source: minari.MinariDataset) -> Dataset:
     )
     truncations = np.empty(num_steps, bool)
     start = 0
-    for index, episode in _episodes(source):
-        try:
-            start = _copy_episode(
-                episode, source.observation_space, transitions, truncations, start
-            )
-        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise DatasetError(
-                f"{name}: episode {index} cannot be read: {error}. The file is damaged or not in "
-                "Minari's format; fetch or make it again."
-            ) from error
+    try:
+        for episode in _episodes(source):
+            with np.errstate(over="ignore"):  # what is too large turns infinite, and is named later
+                start = _copy_episode(
+                    episode, source.observation_space, transitions, truncations, start
+                )
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{name}: the episode that begins at row {start} cannot be read: {error}. The file is "
+            "damaged or not in Minari's format; fetch or make it again."
+        ) from error
     if not start or start != num_steps:
         raise DatasetError(
             f"{name}: the episodes hold {start} steps, the metadata counts {num_steps}. "
@@ -489,57 +450,49 @@ def _copy_episode(
     return stop
 
 
-def _episodes(source: minari.MinariDataset) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Iterate over (index, episode), each a mapping whose leaves are read with ``[()]``.
+def _episodes(source: minari.MinariDataset) -> Iterator[Mapping[str, Any]]:
+    """Iterate over episodes, each a mapping whose leaves are read with ``[()]``.
 
     Minari's own iterator reads the infos as well, often the larger part of a file, so HDF5 is read
     past it.
     """
     storage = source.storage
     if storage.FORMAT != "hdf5":
-        yield from zip(
-            source.episode_indices,
-            storage.get_episodes(source.episode_indices),
-            strict=True,
-        )
+        yield from storage.get_episodes(source.episode_indices)
         return
     import h5py
 
     with h5py.File(storage.data_path / "main_data.hdf5") as file:
         for index in source.episode_indices:
-            yield index, file[f"episode_{index}"]
+            yield file[f"episode_{index}"]
 
 
 def _vectors(node: Any, space: gymnasium.Space) -> np.ndarray:
     """Return the observations (steps + 1, observation) of an episode, dictionaries joined."""
-    if hasattr(space, "spaces"):
-        return np.concatenate(
-            [_vectors(node[key], space[key]) for key in space.spaces], axis=1
-        )
-    return node[()]
+    parts = getattr(space, "spaces", None)
+    if parts is None:
+        return node[()]
+    return np.concatenate([_vectors(node[key], part) for key, part in parts.items()], axis=1)
 
 
-def _spec(
-    name: str, observation_space: gymnasium.Space, action_space: gymnasium.Space
-) -> Spec:
+def _spec(name: str, observation_space: gymnasium.Space, action_space: gymnasium.Space) -> Spec:
     """Translate Gymnasium's spaces; a DatasetError where observations or actions are no vectors."""
     from gymnasium.spaces import Box, Dict, Discrete
 
     parts = [observation_space]
     if isinstance(observation_space, Dict):
         parts = list(observation_space.spaces.values())
-    if not all(isinstance(part, Box) and len(part.shape) == 1 for part in parts):
+    widths = [part.shape[0] for part in parts if isinstance(part, Box) and len(part.shape) == 1]
+    if len(widths) < len(parts):
         raise DatasetError(
             f"{name}: observations are {observation_space}. Only vectors, or a dictionary of "
             "vectors, can be used; turn them into vectors and give them to from_arrays."
         )
-    observation_dim = sum(part.shape[0] for part in parts)
+    observation_dim = sum(widths)
     if isinstance(action_space, Discrete) and action_space.start == 0:
         return Spec(observation_dim, num_actions=int(action_space.n))
     if isinstance(action_space, Box) and len(action_space.shape) == 1:
-        low, high = _bounds(
-            name, (action_space.low, action_space.high), action_space.shape[0]
-        )
+        low, high = _bounds(name, (action_space.low, action_space.high), action_space.shape[0])
         return Spec(observation_dim, low, high)
     raise DatasetError(
         f"{name}: actions are {action_space}. Only vectors within bounds, or discrete actions that "

@@ -11,7 +11,7 @@ Importing this module registers ``offline_tutor/PointMaze-v0`` with ``gymnasium.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import jax
@@ -51,12 +51,7 @@ def cell_centre(row: int, column: int) -> tuple[float, float]:
 
 def find_places() -> dict[str, tuple[float, float]]:
     """Return the centres of the cells that carry a letter on the map: ``{"A": (x, y), ...}``."""
-    cells = [
-        (r, c)
-        for r, line in enumerate(MAP)
-        for c, cell in enumerate(line)
-        if cell.isalpha()
-    ]
+    cells = [(r, c) for r, line in enumerate(MAP) for c, cell in enumerate(line) if cell.isalpha()]
     return {MAP[row][column]: cell_centre(row, column) for row, column in cells}
 
 
@@ -70,9 +65,7 @@ def find_corridors() -> tuple[np.ndarray, np.ndarray]:
     corridors = []
     for grid, transposed in ((WALLS, False), (WALLS.T, True)):
         for line, cells in enumerate(grid):
-            edges = np.flatnonzero(
-                np.diff(cells.astype(int))
-            )  # wall to free, free to wall, ...
+            edges = np.flatnonzero(np.diff(cells.astype(int)))  # wall to free, free to wall, ...
             for first, last in zip(edges[::2] + 1, edges[1::2], strict=True):
                 ends = [cell_centre(line, end) for end in (first, last)]
                 if transposed:
@@ -81,8 +74,8 @@ def find_corridors() -> tuple[np.ndarray, np.ndarray]:
                     corridors.append(np.sort(ends, axis=0))
     reach = 0.5 - BODY
     return (
-        np.float32([low - reach for low, _ in corridors]),
-        np.float32([high + reach for _, high in corridors]),
+        np.array([low - reach for low, _ in corridors], np.float32),
+        np.array([high + reach for _, high in corridors], np.float32),
     )
 
 
@@ -106,16 +99,12 @@ class PointMaze(FuncEnv):
     max_episode_steps = 60
     cells = WALLS
     places = find_places()
-    observation_space = gymnasium.spaces.Box(
-        0.0, float(len(MAP)), shape=(2,), dtype=np.float32
-    )
+    observation_space = gymnasium.spaces.Box(0.0, float(len(MAP)), shape=(2,), dtype=np.float32)
     action_space = gymnasium.spaces.Box(-1.0, 1.0, shape=(2,), dtype=np.float32)
 
     def __init__(self, start: str = "A"):
         if start not in STARTS:
-            raise ValueError(
-                f"PointMaze: start is {start!r}; it must be one of {list(STARTS)}."
-            )
+            raise ValueError(f"PointMaze: start is {start!r}; it must be one of {list(STARTS)}.")
         super().__init__()
         self.start = start
 
@@ -124,9 +113,7 @@ class PointMaze(FuncEnv):
         choose, spread = jax.random.split(rng)
         centres = jnp.array([self.places["A"], self.places["B"]])
         centre = jax.random.choice(choose, centres, p=jnp.array(STARTS[self.start]))
-        return centre + jax.random.uniform(
-            spread, (2,), minval=-START_SPREAD, maxval=START_SPREAD
-        )
+        return centre + jax.random.uniform(spread, (2,), minval=-START_SPREAD, maxval=START_SPREAD)
 
     def transition(
         self, state: jax.Array, action: jax.Array, rng: jax.Array, params: None = None
@@ -136,9 +123,7 @@ class PointMaze(FuncEnv):
         displacement = STEP * action + NOISE * jax.random.normal(rng, (2,))
         return slide(slide(state, displacement, axis=0), displacement, axis=1)
 
-    def observation(
-        self, state: jax.Array, rng: jax.Array, params: None = None
-    ) -> jax.Array:
+    def observation(self, state: jax.Array, rng: jax.Array, params: None = None) -> jax.Array:
         """Return the position (2,)."""
         return state
 
@@ -153,9 +138,7 @@ class PointMaze(FuncEnv):
         """Return 1.0 when the step reached the goal, else 0.0."""
         return self.terminal(next_state, rng).astype(jnp.float32)
 
-    def terminal(
-        self, state: jax.Array, rng: jax.Array, params: None = None
-    ) -> jax.Array:
+    def terminal(self, state: jax.Array, rng: jax.Array, params: None = None) -> jax.Array:
         """Return whether the position is within ``GOAL_RADIUS`` of D."""
         return jnp.linalg.norm(state - jnp.array(self.places["D"])) <= GOAL_RADIUS
 
@@ -188,19 +171,19 @@ class Pendulum(PendulumFunctional):
 class PointMazeEnv(FunctionalJaxEnv):
     """``PointMaze`` behind Gymnasium's ordinary interface: ``offline_tutor/PointMaze-v0``."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
-
     def __init__(self, start: str = "A", render_mode: None = None):
         maze = PointMaze(start)
         maze.transform(jax.jit)
-        super().__init__(maze, metadata=self.metadata, render_mode=render_mode)
+        super().__init__(maze, metadata={"render_modes": []}, render_mode=render_mode)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode; return the observation (2,) as a NumPy array, and no further info."""
         observation, info = super().reset(seed=seed, options=options)
         return np.asarray(observation), info
 
-    def step(self, action: np.ndarray):
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Take one step; like Gymnasium's, with the observation (2,) as a NumPy array."""
         observation, *rest = super().step(np.asarray(action, np.float32))
         return np.asarray(observation), *rest

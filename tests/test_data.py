@@ -1,0 +1,467 @@
+"""Datasets: every kind of bad input gets one error that says what, where and what to do."""
+
+import io
+import json
+import shutil
+import time
+from pathlib import Path
+
+import gymnasium
+import h5py
+import minari
+import numpy as np
+import pytest
+from minari.data_collector import EpisodeBuffer
+
+from offline_tutor.data import (
+    DatasetError,
+    Spec,
+    from_arrays,
+    load_dataset,
+    normalization,
+)
+from offline_tutor.datasets import library
+
+EPISODES = (5, 3, 4)  # lengths
+# Minari asks for author, code and environment, which test data do without.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:minari", "ignore:.*is set to None")
+
+
+def make_arrays(**changes):
+    """Return 12 good rows in three episodes, the second of which terminates, with changes."""
+    generator = np.random.default_rng(0)
+    ends = np.cumsum(EPISODES) - 1
+    arrays = {
+        "observations": generator.normal(size=(12, 3)),
+        "actions": generator.uniform(-1, 1, (12, 2)),
+        "rewards": generator.normal(size=12),
+        "next_observations": generator.normal(size=(12, 3)),
+        "terminations": np.arange(12) == ends[1],
+        "truncations": np.isin(np.arange(12), ends[[0, 2]]),
+    }
+    return {**arrays, **changes}
+
+
+def broken(key, row, value):
+    """Return good arrays but for one row."""
+    arrays = make_arrays()
+    column = np.array(arrays[key])
+    column[row] = value
+    return {**arrays, key: column}
+
+
+@pytest.fixture
+def minari_root(tmp_path, monkeypatch):
+    """Let Minari keep its datasets in an empty folder, with a server that does not answer."""
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # a port where nothing listens
+    return tmp_path / "minari"
+
+
+def write_minari(name="test/small-v0", lengths=EPISODES, observe=None, **options):
+    """Write random episodes with Minari itself; ``observe`` changes the observations' form."""
+    generator = np.random.default_rng(1)
+    buffers = []
+    for index, length in enumerate(lengths):
+        observations = generator.normal(size=(length + 1, 3))
+        last = np.arange(length) == length - 1
+        buffers.append(
+            EpisodeBuffer(
+                id=index,
+                observations=observe(observations) if observe else observations,
+                actions=options.get("actions", generator.uniform(-2, 2, (length, 2)))[:length],
+                rewards=generator.normal(size=length),
+                terminations=last & (index == 1),
+                truncations=last & (index != 1),
+                infos={"noise": generator.normal(size=(length + 1, 4))},
+            )
+        )
+    return minari.create_dataset_from_buffers(
+        name,
+        buffers,
+        observation_space=options.get("observation_space", box(3, np.inf)),
+        action_space=options.get("action_space", box(2, 2.0)),
+    )
+
+
+def box(size, high):
+    return gymnasium.spaces.Box(-high, high, (size,))
+
+
+# Arrays of one's own
+
+
+def test_arrays_come_back_as_they_were():
+    arrays = make_arrays()
+    dataset = from_arrays(**arrays, name="mine", environment="Mine-v0")
+    for key, column in zip(dataset.transitions._fields, dataset.transitions, strict=True):
+        assert np.array_equal(column, arrays[key].astype(column.dtype))
+        assert column.dtype == (bool if key == "terminations" else np.float32)
+    assert np.array_equal(dataset.truncations, arrays["truncations"])
+    assert (len(dataset), dataset.name, dataset.environment) == (12, "mine", "Mine-v0")
+    assert (dataset.spec.observation_dim, dataset.spec.action_dim) == (3, 2)
+
+
+def test_episodes_are_told_apart():
+    dataset = from_arrays(**make_arrays())
+    assert dataset.num_episodes == 3
+    assert dataset.episode_lengths().tolist() == list(EPISODES)
+    assert dataset.episode_slices() == [slice(0, 5), slice(5, 8), slice(8, 12)]
+    sums = [dataset.transitions.rewards[rows].sum() for rows in dataset.episode_slices()]
+    assert dataset.episode_returns() == pytest.approx(sums, abs=1e-6)
+
+
+def test_the_last_row_ends_an_episode():
+    dataset = from_arrays(**make_arrays(truncations=None))
+    assert dataset.truncations.tolist() == [False] * 11 + [True]
+    assert dataset.episode_lengths().tolist() == [8, 4]
+
+
+def test_next_observations_are_inferred_inside_episodes():
+    arrays = make_arrays(next_observations=None)
+    with pytest.warns(UserWarning, match="left out: 2 rows that cut an episode"):
+        dataset = from_arrays(**arrays)
+    kept = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
+    rows = dataset.transitions
+    assert np.array_equal(rows.observations, arrays["observations"][kept].astype(np.float32))
+    for row, old in enumerate(kept):
+        if not rows.terminations[row]:
+            following = arrays["observations"][old + 1].astype(np.float32)
+            assert np.array_equal(rows.next_observations[row], following)
+    assert dataset.episode_lengths().tolist() == [4, 3, 3]
+    assert np.flatnonzero(dataset.truncations).tolist() == [3, 9]
+    assert np.flatnonzero(rows.terminations).tolist() == [6]
+
+
+def test_inferring_does_not_reach_over_a_one_row_episode():
+    arrays = make_arrays(next_observations=None, terminations=np.zeros(12, bool))
+    arrays["truncations"] = np.isin(np.arange(12), [4, 5, 11])
+    with pytest.warns(UserWarning, match="3 rows"):
+        dataset = from_arrays(**arrays)
+    assert dataset.episode_lengths().tolist() == [4, 5]
+
+
+def test_discrete_actions_are_integers():
+    dataset = from_arrays(**make_arrays(actions=np.arange(12) % 3), num_actions=3)
+    assert dataset.transitions.actions.dtype == np.int32
+    assert dataset.spec.num_actions == 3
+    with pytest.raises(ValueError, match=r"3 discrete actions.*needs continuous"):
+        _ = dataset.spec.action_dim
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "message"),
+    [
+        (
+            broken("observations", (7, 1), np.nan),
+            {},
+            r"observations, row 7 \(episode 1\): \[.*nan",
+        ),
+        (
+            broken("rewards", 2, np.inf),
+            {},
+            r"rewards, row 2 \(episode 0\): inf is not a finite",
+        ),
+        (
+            broken("rewards", 2, 1e300),
+            {},
+            "rewards, row 2 .*: inf .*; 1 of 12 rows",
+        ),
+        (broken("next_observations", (9, 0), -np.inf), {}, "next_observations, row 9"),
+        (broken("actions", (4, 1), np.nan), {}, "actions, row 4"),
+        (
+            broken("actions", (11, 0), 1.5),
+            {},
+            r"row 11 \(episode 2\): .* is outside the space",
+        ),
+        (broken("actions", (3, 0), -1.5), {"action_bounds": (-1, [2, 2])}, "row 3 .* outside"),
+        (broken("terminations", 4, True), {}, "row 4 is both terminated and truncated"),
+        (make_arrays(truncations=np.arange(12)), {}, "truncations must be True or False; row 2"),
+        (make_arrays(observations=np.zeros((3, 4, 1))), {}, r"shape \(3, 4, 1\), not \(any, any\)"),
+        (
+            make_arrays(rewards=np.zeros((12, 1))),
+            {},
+            r"shape \(12, 1\), not \(any\)",
+        ),
+        (make_arrays(actions=np.zeros(12)), {}, r"discrete ones are \(n,\) and need num_actions"),
+        (make_arrays(next_observations=np.zeros((12, 4))), {}, r"\(12, 4\), not \(any, 3\)"),
+        (make_arrays(rewards=np.zeros(11)), {}, "one row a transition, but has .*'rewards': 11"),
+        (make_arrays(observations="text"), {}, "observations is no array of numbers"),
+        (make_arrays(observations=[[1, 2], [3]]), {}, "observations is no array of numbers"),
+        (make_arrays(), {"action_bounds": (1, -1)}, "they must be finite, and the first smaller"),
+        (make_arrays(), {"action_bounds": (-np.inf, 1)}, "they must be finite"),
+        (make_arrays(), {"action_bounds": ([1, 2, 3], 1)}, "numbers or arrays of 2"),
+        (
+            make_arrays(actions=np.arange(12)),
+            {"num_actions": 5},
+            "row 5 .* actions 0 to 4",
+        ),
+        (make_arrays(actions=np.full(12, 0.5)), {"num_actions": 2}, "row 0 .* discrete actions"),
+        ({key: column[:0] for key, column in make_arrays().items()}, {}, "the dataset is empty"),
+    ],
+)
+def test_bad_arrays(arrays, options, message):
+    with pytest.raises(DatasetError, match=message) as caught:
+        from_arrays(**arrays, name="mine", **options)
+    assert str(caught.value).startswith("mine: ")
+
+
+@pytest.mark.filterwarnings("ignore:mine")
+def test_nothing_left_after_inferring():
+    arrays = make_arrays(next_observations=None, terminations=np.zeros(12, bool))
+    with pytest.raises(DatasetError, match="every row cuts an episode"):
+        from_arrays(**{**arrays, "truncations": np.ones(12, bool)}, name="mine")
+
+
+def test_actions_may_be_off_by_rounding():
+    from_arrays(**broken("actions", (3, 0), 1.000001))
+
+
+# Units
+
+
+def test_normalization_standardises_and_returns():
+    arrays = make_arrays(actions=np.random.default_rng(2).uniform(1, 5, (12, 2)))
+    arrays["observations"] = 100 + 7 * arrays["observations"]
+    dataset = from_arrays(**arrays, action_bounds=(1, [5, 6]))
+    units = normalization(dataset, observations=True)
+    rows = units.prepare(dataset.transitions)
+    assert np.allclose(rows.observations.mean(axis=0), 0, atol=1e-4)
+    assert np.allclose(rows.observations.std(axis=0), 1, atol=1e-3)
+    assert np.allclose(rows.next_observations, units.observe(dataset.transitions.next_observations))
+    assert np.allclose(units.to_environment(rows.actions), dataset.transitions.actions, atol=1e-5)
+    assert np.allclose(units.to_environment(np.float32([[-1, -1], [1, 1]])), [[1, 1], [5, 6]])
+    assert rows.observations.dtype == rows.actions.dtype == np.float32
+
+
+def test_normalization_survives_a_constant_observation():
+    dataset = from_arrays(**make_arrays(observations=np.ones((12, 3))))
+    rows = normalization(dataset, observations=True).prepare(dataset.transitions)
+    assert np.array_equal(rows.observations, np.zeros((12, 3)))
+
+
+def test_without_normalization_observations_stay():
+    dataset = from_arrays(**make_arrays(actions=np.arange(12) % 2), num_actions=2)
+    units = normalization(dataset, observations=False)
+    for before, after in zip(dataset.transitions, units.prepare(dataset.transitions), strict=True):
+        assert np.array_equal(before, after)
+    assert units.to_environment(dataset.transitions.actions) is dataset.transitions.actions
+
+
+# Minari's format
+
+
+def assert_same(dataset, source):
+    """Check a dataset against Minari's own reader."""
+    assert len(dataset) == source.total_steps
+    assert dataset.num_episodes == source.total_episodes
+    for rows, episode in zip(dataset.episode_slices(), source, strict=True):
+        observations = episode.observations.astype(np.float32)
+        transitions = dataset.transitions
+        assert np.array_equal(transitions.observations[rows], observations[:-1])
+        assert np.array_equal(transitions.next_observations[rows], observations[1:])
+        assert np.array_equal(transitions.actions[rows], episode.actions.astype(np.float32))
+        assert np.array_equal(transitions.rewards[rows], episode.rewards.astype(np.float32))
+        assert np.array_equal(transitions.terminations[rows], episode.terminations)
+        assert np.array_equal(dataset.truncations[rows], episode.truncations)
+
+
+def test_a_local_dataset_reads_as_minari_reads_it(minari_root):
+    source = write_minari()
+    by_id = load_dataset("test/small-v0", download=False)
+    assert_same(by_id, source)
+    assert by_id.spec.action_high.tolist() == [2, 2]
+    assert_same(load_dataset(minari_root / "test/small-v0"), source)
+    assert_same(load_dataset(str(minari_root / "test/small-v0/data")), source)
+    assert_same(load_dataset(source), source)
+
+
+def test_a_filtered_dataset_holds_what_was_kept(minari_root):
+    source = write_minari().filter_episodes(lambda episode: episode.id != 1)
+    assert len(load_dataset(source)) == 9
+    assert_same(load_dataset(source), source)
+
+
+def test_dictionaries_of_vectors_are_joined_as_gymnasium_joins_them(minari_root):
+    space = gymnasium.spaces.Dict({"place": box(2, 9.0), "goal": box(1, 9.0)})
+    write_minari(
+        observe=lambda rows: {"place": rows[:, :2], "goal": rows[:, 2:]}, observation_space=space
+    )
+    dataset, source = load_dataset("test/small-v0"), minari.load_dataset("test/small-v0")
+    first = {key: column[0].astype(np.float32) for key, column in source[0].observations.items()}
+    expected = gymnasium.spaces.flatten(space, first)
+    assert np.array_equal(dataset.transitions.observations[0], expected)
+    assert dataset.spec.observation_dim == 3
+
+
+def test_discrete_actions_of_minari(minari_root):
+    write_minari(actions=np.arange(5) % 2, action_space=gymnasium.spaces.Discrete(2))
+    assert load_dataset("test/small-v0").transitions.actions.tolist()[:5] == [0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"action_space": gymnasium.spaces.MultiDiscrete([5, 5])}, "actions are MultiDiscrete"),
+        ({"action_space": gymnasium.spaces.Discrete(3, start=1)}, "count from 0"),
+        ({"action_space": box(2, np.inf)}, "must be finite"),
+        ({"action_space": box(2, 0.1)}, "actions, row 0 .* outside"),
+        ({"observation_space": gymnasium.spaces.Discrete(4)}, "observations are Discrete"),
+        (
+            {"observation_space": box(2, np.inf)},
+            "begins at row 0 cannot .* broadcast",
+        ),
+        ({"lengths": ()}, "at least one step"),
+    ],
+)
+def test_a_dataset_of_another_kind(minari_root, options, message):
+    write_minari(**options)
+    with pytest.raises(DatasetError, match=message):
+        load_dataset("test/small-v0")
+
+
+def test_an_episode_without_an_end_was_cut(minari_root):
+    write_minari()
+    with h5py.File(minari_root / "test/small-v0/data/main_data.hdf5", "a") as file:
+        file["episode_0/truncations"][:] = False
+        file["episode_2/terminations"][-1] = True  # truncated as well: the termination counts
+    dataset = load_dataset("test/small-v0")
+    assert np.flatnonzero(dataset.truncations).tolist() == [4]
+    assert np.flatnonzero(dataset.transitions.terminations).tolist() == [7, 11]
+
+
+def truncate(data: Path) -> None:
+    file = data / "main_data.hdf5"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def drop_episode(data: Path) -> None:
+    with h5py.File(data / "main_data.hdf5", "a") as file:
+        del file["episode_1/rewards"]
+
+
+def drop_observation(data: Path) -> None:
+    with h5py.File(data / "main_data.hdf5", "a") as file:
+        file["episode_2/observations"].resize(4, axis=0)
+
+
+def change_metadata(**changes):
+    def change(data: Path) -> None:
+        metadata = {**json.loads((data / "metadata.json").read_text()), **changes}
+        kept = {key: value for key, value in metadata.items() if value is not None}
+        (data / "metadata.json").write_text(json.dumps(kept))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (truncate, "cannot be opened as a Minari dataset .*truncated file.*damaged or incomplete"),
+        (lambda data: (data / "main_data.hdf5").unlink(), "No data found in data path"),
+        (lambda data: (data / "metadata.json").unlink(), "there is no metadata.json in it"),
+        (
+            lambda data: (data / "metadata.json").write_text("{"),
+            "cannot be opened .*JSONDecode",
+        ),
+        (change_metadata(dataset_id=None), "cannot be opened .*KeyError: 'dataset_id'"),
+        (change_metadata(minari_version="9.9"), "does not support the dataset"),
+        (change_metadata(total_steps=13), "the episodes hold 12 steps, the metadata counts 13"),
+        (change_metadata(total_steps=11), "begins at row 8 cannot be read"),
+        (change_metadata(total_episodes=4), "begins at row 12 cannot be read: .*episode_3"),
+        (drop_episode, "begins at row 5 cannot be read: .*rewards"),
+        (drop_observation, "begins at row 8 cannot be read: 4 steps need 5 observations"),
+    ],
+)
+def test_a_damaged_dataset(minari_root, damage, message):
+    write_minari()
+    damage(minari_root / "test/small-v0/data")
+    with pytest.raises(DatasetError, match=message):
+        load_dataset("test/small-v0")
+
+
+def test_a_folder_that_holds_no_dataset(tmp_path):
+    with pytest.raises(DatasetError, match="use from_arrays"):
+        load_dataset(tmp_path)
+    with pytest.raises(DatasetError, match=r"nowhere is no Minari dataset"):
+        load_dataset(tmp_path / "nowhere")
+
+
+def test_an_unknown_name_lists_those_that_exist(minari_root):
+    write_minari()
+    with pytest.raises(DatasetError) as caught:
+        load_dataset("maze/stich-v0", download=False)
+    for part in ("'maze/stich-v0'", *library.embedded(), "test/small-v0", "minari.farama.org"):
+        assert part in str(caught.value)
+
+
+def test_no_network_is_said_at_once(minari_root):
+    start = time.perf_counter()
+    with pytest.raises(DatasetError, match="there is no network to fetch it") as caught:
+        load_dataset("mujoco/hopper/medium-v0")
+    assert time.perf_counter() - start < 6
+    assert "maze/stitch-v0" in str(caught.value)
+
+
+def test_a_dataset_that_the_server_does_not_have(minari_root, monkeypatch):
+    def refuse(name):
+        raise ValueError(f"Couldn't find any version for dataset {name}.")
+
+    monkeypatch.setattr(library.urllib.request, "urlopen", lambda *_, **__: io.BytesIO())
+    monkeypatch.setattr(library.minari, "download_dataset", refuse)
+    with pytest.raises(DatasetError, match=r"could not be fetched: Couldn't find.*Embedded: maze"):
+        load_dataset("mujoco/nothing-v0")
+
+
+def test_a_remote_dataset_is_fetched(minari_root, monkeypatch, tmp_path):
+    write_minari("test/remote-v0")
+    shutil.move(minari_root / "test/remote-v0", tmp_path / "server")
+    monkeypatch.setattr(library.urllib.request, "urlopen", lambda *_, **__: io.BytesIO())
+    monkeypatch.setattr(
+        library.minari,
+        "download_dataset",
+        lambda name: shutil.copytree(tmp_path / "server", minari_root / name),
+    )
+    assert len(load_dataset("test/remote-v0")) == 12
+
+
+def test_a_million_transitions_load_in_three_seconds(minari_root):
+    """1000 episodes of 1000 steps, observations (11,), actions (3,), and infos beside them."""
+    data = write_large(minari_root)
+    start = time.process_time()  # not the clock: other processes may want the machine as well
+    dataset = load_dataset("test/large-v0")
+    assert time.process_time() - start < 3
+    assert (len(dataset), dataset.num_episodes) == (1_000_000, 1000)
+    last = minari.MinariDataset(data)[999]
+    assert np.array_equal(dataset.transitions.next_observations[-1000:], last.observations[1:])
+
+
+def write_large(root: Path) -> Path:
+    """Let Minari write one episode, then copy it as it is, 999 times."""
+    length, episodes = 1000, 1000
+    generator = np.random.default_rng(3)
+    minari.create_dataset_from_buffers(
+        "test/large-v0",
+        [
+            EpisodeBuffer(
+                observations=generator.normal(size=(length + 1, 11)).astype(np.float32),
+                actions=generator.uniform(-1, 1, (length, 3)).astype(np.float32),
+                rewards=generator.normal(size=length),
+                terminations=np.zeros(length, bool),
+                truncations=np.arange(length) == length - 1,
+                infos={"qpos": generator.normal(size=(length + 1, 6))},
+            )
+        ],
+        observation_space=box(11, np.inf),
+        action_space=box(3, 1.0),
+    )
+    data = root / "test/large-v0/data"
+    with h5py.File(data / "main_data.hdf5", "a") as file:
+        for index in range(1, episodes):
+            file.copy("episode_0", f"episode_{index}")
+    change_metadata(total_steps=length * episodes, total_episodes=episodes)(data)
+    return data
+
+
+def test_spec_of_continuous_actions():
+    assert Spec(3, np.zeros(2), np.ones(2)).action_dim == 2
