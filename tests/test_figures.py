@@ -26,7 +26,7 @@ from offline_tutor.figures import grid, page
 from offline_tutor.figures.curves import LivePlot
 from offline_tutor.figures.page import description, figure_html
 from offline_tutor.figures.slider import slider_html
-from offline_tutor.figures.style import IMPOSSIBLE, INK, LOOKS, PAPER
+from offline_tutor.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER
 from offline_tutor.figures.svg import picture, unique_names
 from offline_tutor.progress import in_notebook, progress_bar
 from offline_tutor.training import Run
@@ -74,6 +74,7 @@ TOGETHER = [
     ("bc", "dqn", "qr_dqn", "cql", "online"),
 ]
 FIXED = {name: look.color for name, look in LOOKS.items() if look.color != INK}
+FIXED["many counts"] = matplotlib.colors.to_hex(COUNTS(1.0))
 
 
 def linear(color):

@@ -52,7 +52,7 @@ LOOKS["cql_qr_dqn"] = LOOKS["cql_sac"] = LOOKS["cql"]
 VALUES: Colormap = plt.get_cmap("viridis")  # values and Q: perceptually uniform
 # Counts: one hue, from nearly transparent to full, so that more is stronger on either background.
 COUNTS: Colormap = LinearSegmentedColormap.from_list(
-    "counts", [(0.1, 0.47, 0.72, 0.10), (0.1, 0.47, 0.72, 1.0)]
+    "counts", [(0.16, 0.55, 0.85, 0.10), (0.16, 0.55, 0.85, 1.0)]
 )
 
 IMPOSSIBLE = "#e1672a"  # values that no policy can reach; the colour of TD3, which believes in them
