@@ -21,8 +21,8 @@ Figures = Figure | Sequence[Figure]
 # The paper's colour comes from the book, JupyterLab, Colab or the system, whichever is there.
 # The second rule takes back the white box that the book's theme puts behind outputs in the dark.
 STYLE = """<style>
-.ot-figure{margin:0 0 .75em;padding:0!important;color:inherit;--ot-paper:var(--pst-color-background,\
-var(--jp-layout-color0,var(--colab-primary-surface-color,Canvas)))}
+.ot-figure{margin:0 0 .75em;padding:0!important;color:inherit;\
+--ot-paper:var(--pst-color-background,var(--jp-layout-color0,var(--colab-primary-surface-color,Canvas)))}
 html[data-theme=dark] .bd-content div.cell_output .text_html:has([class^=ot-])\
 {background:none!important;color:inherit!important;padding:0!important}
 .ot-panels{display:flex;flex-wrap:wrap;align-items:flex-start;gap:.5em 1em}
