@@ -1,10 +1,10 @@
-"""The environments that the chapters act in, written in JAX so that thousands of episodes run at once.
+"""The environments that the chapters act in, in JAX: thousands of episodes run at once.
 
-Both are functional environments of Gymnasium (``gymnasium.experimental.functional.FuncEnv``): pure
-methods ``initial``, ``transition``, ``observation``, ``reward`` and ``terminal``, which ``jax.vmap``
-and ``jax.lax.scan`` take as they are. The number of steps after which an episode is cut short stands
-beside them as ``max_episode_steps``: a time limit is not a property of the state, so it is no
-termination.
+Both are functional environments of Gymnasium (``gymnasium.experimental.functional.FuncEnv``):
+pure methods ``initial``, ``transition``, ``observation``, ``reward`` and ``terminal``, which
+``jax.vmap`` and ``jax.lax.scan`` take as they are. The number of steps after which an episode is
+cut short stands beside them as ``max_episode_steps``: a time limit is not a property of the state,
+so it is no termination.
 
 Importing this module registers ``offline_tutor/PointMaze-v0`` with ``gymnasium.make``.
 """
@@ -58,8 +58,8 @@ def find_places() -> dict[str, tuple[float, float]]:
 def find_corridors() -> tuple[np.ndarray, np.ndarray]:
     """Return the lower left and upper right corners, both (corridors, 2), of where the body fits.
 
-    A corridor is a straight run of two free cells or more. Shrunk on every side by half the body, it
-    becomes the rectangle in which the body's centre may be. With corridors one cell wide the
+    A corridor is a straight run of two free cells or more. Shrunk on every side by half the body,
+    it becomes the rectangle in which the body's centre may be. With corridors one cell wide the
     rectangles cover every place where the body touches no wall.
     """
     corridors = []
@@ -82,10 +82,10 @@ def find_corridors() -> tuple[np.ndarray, np.ndarray]:
 class PointMaze(FuncEnv):
     """A point walks through corridors in the shape of an H that lies on its side, from A to D.
 
-    State and observation are the position (x, y). The action (2,) is a direction and a speed inside
-    the unit disc (a longer one is cut to length 1), which moves the point by ``STEP`` times the
-    action plus normal noise. Coming within ``GOAL_RADIUS`` of D gives reward 1 and ends the episode;
-    every other reward is 0. An episode is cut after ``max_episode_steps``.
+    State and observation are the position (x, y). The action (2,) is a direction and a speed
+    inside the unit disc (a longer one is cut to length 1), which moves the point by ``STEP`` times
+    the action plus normal noise. Coming within ``GOAL_RADIUS`` of D gives reward 1 and ends the
+    episode; every other reward is 0. An episode is cut after ``max_episode_steps``.
 
     Args:
         start: where episodes begin: ``"A"``, ``"B"``, or ``"data"``, which mixes the two as the
