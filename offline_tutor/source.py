@@ -32,7 +32,8 @@ def code_lines(module: ModuleType) -> list[str]:
 
 def _silent_lines(node: ast.AST) -> range:
     """Line numbers of an import, or of text that stands for itself: a docstring."""
-    text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    if not text and not isinstance(node, ast.Import | ast.ImportFrom):
+    if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
+        return range(0)
+    if not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
         return range(0)
     return range(node.lineno, (node.end_lineno or node.lineno) + 1)
