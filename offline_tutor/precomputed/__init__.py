@@ -33,9 +33,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, json.loads(str(arrays.pop("meta")))
 
 
-def write(
-    path: Path, arrays: dict[str, np.ndarray], *, command: str, seconds: float, **meta: Any
-) -> None:
+def write(path: Path, arrays: dict[str, Any], *, command: str, seconds: float, **meta: Any) -> None:
     """Writes arrays, together with how they were made; `meta` is anything that JSON can hold."""
     made = {
         "command": command,

@@ -14,6 +14,7 @@ and for the maze `fields`, of the first seed: value and action at every lattice 
 """
 
 import argparse
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -27,6 +28,7 @@ import numpy as np
 
 from offline_tutor.algorithms import td3, td3_bc
 from offline_tutor.data import Dataset, Transitions, load_dataset
+from offline_tutor.datasets.library import ROOT
 from offline_tutor.environments import CORRIDORS, Pendulum, PointMaze
 from offline_tutor.evaluation import rollout
 from offline_tutor.policies import Policy
@@ -35,12 +37,12 @@ from offline_tutor.progress import progress_bar
 from offline_tutor.training import train
 
 ALPHAS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 100.0, np.inf)
-TASKS = {  # dataset: environment, discount
+TASKS: dict[str, tuple[Any, float]] = {  # dataset: environment, discount
     "maze/stitch-v0": (PointMaze("A"), 0.97),
     "pendulum/medium-v0": (Pendulum(), 0.98),
     "pendulum/replay-v0": (Pendulum(), 0.98),
 }
-NETWORKS = {
+NETWORKS: dict[str, Any] = {
     "hidden": (64, 64),
     "actor_learning_rate": 1e-3,
     "critic_learning_rate": 1e-3,
@@ -123,9 +125,14 @@ def from_field(field: np.ndarray) -> tuple[Callable, Callable]:
 
     def nearest(points: np.ndarray) -> np.ndarray:
         column, row = np.rint(np.asarray(points) / SPACING).astype(int).T
-        return np.float32(field[:, row, column].T)
+        return field[:, row, column].T.astype(np.float32)
 
-    return lambda points: nearest(points)[:, 0], lambda points: nearest(points)[:, 1:]
+    return (lambda points: nearest(points)[:, 0]), (lambda points: nearest(points)[:, 1:])
+
+
+def checksum(name: str) -> str:
+    """SHA-256 of an embedded dataset's file: results of other data are results no longer."""
+    return hashlib.sha256((ROOT / name / "data" / "main_data.hdf5").read_bytes()).hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> Path:
@@ -150,6 +157,7 @@ def main(arguments: list[str] | None = None) -> Path:
         command=f"python -m {__spec__.name} {name} --steps {options.steps} --seeds {options.seeds}",
         seconds=time.perf_counter() - start,
         dataset=name,
+        dataset_sha256=checksum(name),
         seeds=list(range(options.seeds)),
         num_steps=options.steps,
         batch_size=BATCH_SIZE,
