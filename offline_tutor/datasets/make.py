@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 from pathlib import Path
 
 from offline_tutor.datasets import library, maze_stitch, pendulum_td3
@@ -27,7 +28,8 @@ SAME_ROUNDING = "--xla_cpu_max_isa=AVX2"
 
 def main() -> None:
     """Read the command line, make the dataset, say where it is."""
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {SAME_ROUNDING}"
+    if platform.machine() in ("x86_64", "AMD64"):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {SAME_ROUNDING}"
     parser = argparse.ArgumentParser(prog="python -m offline_tutor.datasets.make")
     parser.add_argument("name", choices=[*RECIPES, "all"])
     parser.add_argument(
