@@ -431,7 +431,7 @@ def _copy_episode(
 ) -> int:
     """Copy one episode to the rows from start on; return the row after its last."""
     observations = _vectors(episode["observations"], space)
-    rewards = episode["rewards"][()]
+    rewards = episode["rewards"]
     if len(observations) != len(rewards) + 1:
         raise ValueError(
             f"{len(rewards)} steps need {len(rewards) + 1} observations, the last one included, "
@@ -441,17 +441,17 @@ def _copy_episode(
     rows = slice(start, stop)
     transitions.observations[rows] = observations[:-1]
     transitions.next_observations[rows] = observations[1:]
-    transitions.actions[rows] = episode["actions"][()]
+    transitions.actions[rows] = episode["actions"]
     transitions.rewards[rows] = rewards
-    transitions.terminations[rows] = episode["terminations"][()]
-    truncations[rows] = episode["truncations"][()] & ~transitions.terminations[rows]
+    transitions.terminations[rows] = episode["terminations"]
+    truncations[rows] = episode["truncations"] & ~transitions.terminations[rows]
     if stop > start:
         truncations[stop - 1] = not transitions.terminations[stop - 1]
     return stop
 
 
 def _episodes(source: minari.MinariDataset) -> Iterator[Mapping[str, Any]]:
-    """Iterate over episodes, each a mapping whose leaves are read with ``[()]``.
+    """Iterate over episodes, each a mapping from names to arrays, or to mappings of the same kind.
 
     Minari's own iterator reads the infos as well, often the larger part of a file, so HDF5 is read
     past it.
@@ -464,14 +464,41 @@ def _episodes(source: minari.MinariDataset) -> Iterator[Mapping[str, Any]]:
 
     with h5py.File(storage.data_path / "main_data.hdf5") as file:
         for index in source.episode_indices:
-            yield file[f"episode_{index}"]
+            yield _Group(file.id)[f"episode_{index}"]
+
+
+class _Group(Mapping[str, Any]):
+    """A group of an HDF5 file, read through h5py's low-level interface.
+
+    Thousands of episodes are thousands of small arrays, and h5py's usual objects take longer to
+    make than the arrays take to read.
+    """
+
+    def __init__(self, group: Any):
+        self.group = group
+
+    def __getitem__(self, key: str) -> Any:
+        import h5py
+
+        child = h5py.h5o.open(self.group, key.encode())
+        if isinstance(child, h5py.h5g.GroupID):
+            return _Group(child)
+        array = np.empty(child.shape, child.dtype)
+        child.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode() for name in self.group)
+
+    def __len__(self) -> int:
+        return len(self.group)
 
 
 def _vectors(node: Any, space: gymnasium.Space) -> np.ndarray:
     """Return the observations (steps + 1, observation) of an episode, dictionaries joined."""
     parts = getattr(space, "spaces", None)
     if parts is None:
-        return node[()]
+        return node
     return np.concatenate([_vectors(node[key], part) for key, part in parts.items()], axis=1)
 
 
