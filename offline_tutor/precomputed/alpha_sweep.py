@@ -61,6 +61,16 @@ def settings(name: str, alpha: float) -> tuple[Any, Any]:
     return td3_bc, td3_bc.Config(**common, alpha=alpha)
 
 
+def describe(name: str) -> dict[str, Any]:
+    """The configuration that all alphas of a dataset share, as the file records it."""
+    return asdict(settings(name, 1.0)[1]) | {"alpha": "alphas"}
+
+
+def stem(name: str) -> str:
+    """What a dataset's file is called: "alpha_sweep_maze_stitch"."""
+    return f"alpha_sweep_{name.removesuffix('-v0').replace('/', '_')}"
+
+
 def measure(name: str, dataset: Dataset, alpha: float, num_steps: int, seeds: int) -> dict:
     """Trains with one alpha; what the file holds of it."""
     algorithm, config = settings(name, alpha)
@@ -149,7 +159,7 @@ def main(arguments: list[str] | None = None) -> Path:
         for alpha in ALPHAS:
             found.append(measure(name, dataset, alpha, options.steps, options.seeds))
             show_progress(len(found))
-    path = options.folder / f"alpha_sweep_{name.removesuffix('-v0').replace('/', '_')}.npz"
+    path = options.folder / f"{stem(name)}.npz"
     write(
         path,
         {"alphas": np.array(ALPHAS)}
@@ -162,7 +172,7 @@ def main(arguments: list[str] | None = None) -> Path:
         num_steps=options.steps,
         batch_size=BATCH_SIZE,
         normalize=True,
-        config=asdict(settings(name, 1.0)[1]) | {"alpha": "alphas"},
+        config=describe(name),
     )
     return path
 
