@@ -166,7 +166,7 @@ def normalization(dataset: Dataset, *, observations: bool) -> Normalization:
     Args:
         dataset: the data, in its own units.
         observations: whether to standardise observations, by the mean and the standard deviation
-            plus 1e-3 of each coordinate (TD3+BC, section 4 and the authors' code).
+            plus 1e-3 of each coordinate (TD3+BC, equation 4 and the authors' code).
     """
     spec, rows = dataset.spec, np.asarray(dataset.transitions.observations)
     mean, std = np.zeros(spec.observation_dim), np.ones(spec.observation_dim)

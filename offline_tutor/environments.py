@@ -108,6 +108,13 @@ class PointMaze(FuncEnv):
         super().__init__()
         self.start = start
 
+    def __eq__(self, other: object) -> bool:
+        """Mazes that start alike are one to jit, which else would compile for each anew."""
+        return isinstance(other, PointMaze) and other.start == self.start
+
+    def __hash__(self) -> int:
+        return hash((PointMaze, self.start))
+
     def initial(self, rng: jax.Array, params: None = None) -> jax.Array:
         """Draw the first position (2,) of an episode."""
         choose, spread = jax.random.split(rng)
@@ -166,6 +173,13 @@ class Pendulum(PendulumFunctional):
     """Gymnasium's own Pendulum in JAX (``phys2d``); the same equations as ``Pendulum-v1``."""
 
     max_episode_steps = 200
+
+    def __eq__(self, other: object) -> bool:
+        """All are one to jit, as with `PointMaze`."""
+        return isinstance(other, Pendulum)
+
+    def __hash__(self) -> int:
+        return hash(Pendulum)
 
 
 class PointMazeEnv(FunctionalJaxEnv):

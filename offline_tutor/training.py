@@ -74,7 +74,7 @@ def train(
     Every `every` steps: metrics are recorded, `evaluate(policy)`, which returns (seeds,
     episodes), is called, then each callback, then the checkpoint is written. Seeds, n for 0 ... n
     - 1 or the seeds themselves, train at once; a seed sees the same minibatches whatever the
-    others are. `normalize` scales observations to mean 0 and deviation 1 (TD3+BC, section 5) and
+    others are. `normalize` scales observations to mean 0 and deviation 1 (TD3+BC, equation 4) and
     the policy remembers it. With `checkpoint`, a folder, an interrupted run goes on where it
     stopped, to the same bits.
 
@@ -165,7 +165,8 @@ def _start(
         init_key, key = jax.random.split(jax.random.key(seed))
         return algorithm.init(init_key, config, spec), key
 
-    states, keys = jax.jit(jax.vmap(one_seed))(np.array(seeds, np.uint32))
+    # Not under jit: its parts are compiled once and serve every run, the whole would be every time.
+    states, keys = jax.vmap(one_seed)(np.array(seeds, np.uint32))
     num_devices = math.gcd(len(seeds), jax.device_count())
     mesh = jax.sharding.Mesh(jax.devices()[:num_devices], "seeds")
     by_seed = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds"))
@@ -182,7 +183,7 @@ def _axes(states: Any) -> Any:
     return jax.tree.map(lambda _: 0, states)._replace(step=None)
 
 
-@partial(jax.jit, static_argnames=("update", "config", "batch_size", "num_steps"))
+@partial(jax.jit, static_argnames=("update", "config", "batch_size"))
 def _train_steps(
     states: Any,
     keys: Array,
@@ -203,10 +204,22 @@ def _train_steps(
 
     axes = _axes(states)
     every_seed = jax.vmap(one_seed, in_axes=(axes, 0), out_axes=(axes, 0))
-    states, metrics = jax.lax.scan(
-        lambda states, _: every_seed(states, keys), states, length=num_steps
-    )
-    return states, jax.tree.map(partial(jnp.nanmean, axis=0), metrics)
+
+    def body(_: Array, carry: Any) -> Any:
+        states, sums, counts = carry
+        states, metrics = every_seed(states, keys)
+        known = jax.tree.map(lambda metric: ~jnp.isnan(metric), metrics)
+        sums = jax.tree.map(
+            lambda total, new, here: total + jnp.where(here, new, 0), sums, metrics, known
+        )
+        counts = jax.tree.map(jnp.add, counts, known)
+        return states, sums, counts
+
+    shapes = jax.eval_shape(every_seed, states, keys)[1]
+    zeros = jax.tree.map(lambda metric: jnp.zeros(metric.shape, metric.dtype), shapes)
+    # A loop, not a scan: its length is an argument, so one program serves pieces of any length.
+    states, sums, counts = jax.lax.fori_loop(0, num_steps, body, (states, zeros, zeros))
+    return states, jax.tree.map(jnp.divide, sums, counts)
 
 
 def _units(environment: Any) -> tuple[Spec, Normalization]:

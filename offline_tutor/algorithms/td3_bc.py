@@ -23,11 +23,11 @@ from offline_tutor.networks import Params
 class Config(td3.Config):
     """TD3's, and one more."""
 
-    alpha: float = 2.5  # weight of the value against cloning; section 4 of the paper
+    alpha: float = 2.5  # weight of the value against cloning; section 5 of the paper
 
 
 def actor_loss(actor: Params, state: State, batch: Transitions, config: Config) -> Array:
-    """Equation 4 of the paper: value, rescaled to size `alpha`, against distance to the data."""
+    """Equation 3 of the paper: value, rescaled to size `alpha`, against distance to the data."""
     proposal = td3.policy(actor, batch.observations, config.max_action)
     q = td3.values(state.critic, batch.observations, proposal)[0]
     weight = config.alpha / jax.lax.stop_gradient(jnp.abs(q).mean())

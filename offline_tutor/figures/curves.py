@@ -40,6 +40,8 @@ def learning_curves(
     """
     values = np.asarray(values, float)
     values = values.reshape(*values.shape[:2], -1).mean(-1)
+    known = np.isfinite(values).all(1)  # a record of steps that learned nothing has no metrics
+    steps, values = np.asarray(steps)[known], values[known]
     color = look(method).color if method else INK
     ax.plot(steps, values, color=color, linewidth=0.8, alpha=0.5)
     ax.plot(steps, values.mean(1), color=color, linewidth=2.5)
