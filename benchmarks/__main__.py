@@ -117,12 +117,15 @@ def time_loading() -> float:
 def write_minari(folder: Path) -> Path:
     """The synthetic data as a Minari dataset, below `folder`."""
     os.environ["MINARI_DATASETS_PATH"] = str(folder)
+    import warnings
+
     import gymnasium
     import minari
     from minari.data_collector import EpisodeBuffer
 
     from benchmarks.synthetic import ACTIONS, EPISODE, OBSERVATIONS, make_arrays
 
+    warnings.filterwarnings("ignore", module="minari")  # it has no environment to name
     arrays = make_arrays()
     buffers = []
     for start in range(0, len(arrays["rewards"]), EPISODE):

@@ -10,17 +10,12 @@ import numpy as np
 
 from benchmarks.protocol import Burst
 from benchmarks.synthetic import make_arrays
+from offline_tutor import data, training
+from offline_tutor.algorithms import td3_bc
 
 
 def main(hidden: int, batch_size: int, seeds: int) -> None:
     """Trains TD3+BC for ever, in bursts of the length that is asked for."""
-    from offline_tutor import data, training
-    from offline_tutor.algorithms import td3_bc
-
-    arrays = make_arrays()
-    following = np.roll(arrays["observations"], -1, axis=0)
-    dataset = data.from_arrays(**arrays, next_observations=following)
-    del arrays, following
     every = 50
     marks: list[tuple[float, float]] = []  # wall-clock and processor time after each piece
 
@@ -41,16 +36,15 @@ def main(hidden: int, batch_size: int, seeds: int) -> None:
     start = time.process_time()
     config = replace(td3_bc.Config(), hidden=(hidden, hidden))
     options: dict[str, Any] = {"config": config, "batch_size": batch_size, "seeds": seeds}
-    forever = 10**9
-    training.train(
-        td3_bc,
-        dataset,
-        num_steps=forever,
-        every=every,
-        progress=False,
-        callbacks=[advance],
-        **options,
-    )
+    options |= {"num_steps": 10**9, "every": every, "progress": False, "callbacks": [advance]}
+    training.train(td3_bc, make_dataset(), **options)
+
+
+def make_dataset() -> data.Dataset:
+    """The synthetic data; the next observation of a random row is any other."""
+    arrays = make_arrays()
+    following = np.roll(arrays["observations"], -1, axis=0)
+    return data.from_arrays(**arrays, next_observations=following)
 
 
 def peak() -> dict[str, float]:

@@ -349,7 +349,22 @@ def _checked(dataset: Dataset) -> Dataset:
     _fail_where(dataset, ~inside, "actions", f"is outside {space}", advice)
     if spec.num_actions is not None:
         transitions = transitions._replace(actions=actions.astype(np.int32))
-    return replace(dataset, transitions=transitions)
+    return replace(dataset, transitions=Transitions(*map(_own, transitions)))
+
+
+def _own(array: Array) -> np.ndarray:
+    """Return a read-only copy that begins at a multiple of 64 bytes.
+
+    On a CPU, JAX takes such an array as it is, where it would copy any other: a million transitions
+    are in memory once.
+    """
+    array = np.asarray(array)
+    raw = np.empty(array.nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    own = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    own[...] = array
+    own.flags.writeable = False
+    return own
 
 
 def _fail_where(dataset: Dataset, bad: np.ndarray, key: str, problem: str, advice: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gymnasium
 import h5py
+import jax
 import minari
 import numpy as np
 import pytest
@@ -465,3 +466,22 @@ def write_large(root: Path) -> Path:
 
 def test_spec_of_continuous_actions():
     assert Spec(3, np.zeros(2), np.ones(2)).action_dim == 2
+
+
+def test_a_dataset_is_its_own_and_shared_with_jax() -> None:
+    """What the caller does to the arrays later changes nothing, and JAX on a CPU makes no copy."""
+    observations = np.zeros((6, 2), np.float32)
+    dataset = from_arrays(
+        observations,
+        np.zeros((6, 1), np.float32),
+        np.zeros(6, np.float32),
+        terminations=np.zeros(6, bool),
+        next_observations=observations,
+    )
+    observations[:] = 9
+    assert not dataset.transitions.observations.any()
+    with pytest.raises(ValueError, match="read-only"):
+        dataset.transitions.observations[0] = 1
+    if jax.default_backend() == "cpu":
+        for rows in dataset.transitions:
+            assert jax.device_put(rows).unsafe_buffer_pointer() == rows.ctypes.data
