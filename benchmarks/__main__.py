@@ -24,7 +24,7 @@ from benchmarks.protocol import ROOT, Contender
 
 THEIRS = ROOT / "_build" / "benchmark-venv"
 RESULT = ROOT / "_build" / "benchmark.json"
-ROUNDS, SECONDS, QUIET = 12, 1.0, 0.15
+ROUNDS, SECONDS, QUIET = 12, 1.2, 0.15
 GOALS = {
     "ours / d3rlpy fit": 3.5,
     "share of the matrix limit": 0.65,
