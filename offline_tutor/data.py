@@ -75,6 +75,17 @@ class Spec:
             )
         return len(self.action_low)
 
+    @property
+    def action_count(self) -> int:
+        """How many discrete actions there are; a ValueError where actions are continuous."""
+        if self.num_actions is None:
+            raise ValueError(
+                f"This dataset has continuous actions, vectors of {self.action_dim}, and this "
+                "algorithm needs discrete ones. Choose a dataset with discrete actions, or an "
+                "algorithm for continuous ones; arrays of your own need num_actions=..."
+            )
+        return self.num_actions
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

@@ -1,6 +1,6 @@
 """The environments that the chapters act in, in JAX: thousands of episodes run at once.
 
-Both are functional environments of Gymnasium (``gymnasium.experimental.functional.FuncEnv``):
+All are functional environments of Gymnasium (``gymnasium.experimental.functional.FuncEnv``):
 pure methods ``initial``, ``transition``, ``observation``, ``reward`` and ``terminal``, which
 ``jax.vmap`` and ``jax.lax.scan`` take as they are. The number of steps after which an episode is
 cut short stands beside them as ``max_episode_steps``: a time limit is not a property of the state,
@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.envs.functional_jax_env import FunctionalJaxEnv
+from gymnasium.envs.phys2d.cartpole import CartPoleFunctional, CartPoleParams
 from gymnasium.envs.phys2d.pendulum import PendulumFunctional
 from gymnasium.experimental.functional import FuncEnv
 
@@ -180,6 +181,39 @@ class Pendulum(PendulumFunctional):
 
     def __hash__(self) -> int:
         return hash(Pendulum)
+
+
+class CartPole(CartPoleFunctional):
+    """Gymnasium's CartPole in JAX: push a cart left (0) or right (1) so that its pole stays up.
+
+    The observation (4,) is the cart's position (m) and speed (m/s), the pole's angle (rad) and
+    angular speed (rad/s). Every step pays 1; the episode ends when the cart is 2.4 m off or the
+    pole leans by 12 degrees, and is cut after `max_episode_steps`: 500 as in ``CartPole-v1``, or
+    200 as in ``CartPole-v0``.
+    """
+
+    # Gymnasium's ``phys2d`` adds the pole's mass and half length where its CartPole-v1, and the
+    # physics, multiply them.
+    params = CartPoleParams(polemass_length=CartPoleParams.masspole * CartPoleParams.length)
+
+    def __init__(self, max_episode_steps: int = 500):
+        if max_episode_steps < 1:
+            raise ValueError(f"CartPole: max_episode_steps is {max_episode_steps}; at least 1.")
+        super().__init__()
+        self.max_episode_steps = max_episode_steps
+
+    def __eq__(self, other: object) -> bool:
+        """Those with the same limit are one to jit, as with `PointMaze`."""
+        return isinstance(other, CartPole) and other.max_episode_steps == self.max_episode_steps
+
+    def __hash__(self) -> int:
+        return hash((CartPole, self.max_episode_steps))
+
+    def transition(
+        self, state: jax.Array, action: Any, rng: Any = None, params: Any = None
+    ) -> jax.Array:
+        """Return the state (4,) after one step of 0.02 s."""
+        return super().transition(state, action, rng, self.params)
 
 
 class PointMazeEnv(FunctionalJaxEnv):

@@ -16,7 +16,9 @@ class Trajectories(NamedTuple):
     """Episodes side by side; `valid` is False after an episode's end: nothing there counts."""
 
     observations: Array  # (episodes, steps, observation)
-    actions: Array  # (episodes, steps, action), in the environment's units
+    actions: (
+        Array  # (episodes, steps, action), in the environment's units; discrete without `action`
+    )
     rewards: Array  # (episodes, steps)
     next_observations: Array  # (episodes, steps, observation)
     terminations: Array  # (episodes, steps)
@@ -36,23 +38,21 @@ def rollout(
     """Plays `episodes` episodes at once in a Gymnasium FuncEnv, up to its `max_episode_steps`.
 
     `policy`, a `Policy` or a function wrapped in `jax.tree_util.Partial`, maps (episodes,
-    observation) to (episodes, action). `noise` is the standard deviation of Gaussian noise added
-    to the actions, in units of half the action space's width. Episodes start where the
-    environment says, or in `initial_states`.
+    observation) to (episodes, action), or (episodes,) where actions are discrete. `noise` is the
+    standard deviation of Gaussian noise added to the actions, in units of half the action space's
+    width; for discrete actions the probability of a uniformly random one. Episodes start where
+    the environment says, or in `initial_states`.
     """
     start_key, key = jax.random.split(key)
     if initial_states is None:
         initial_states = jax.vmap(environment.initial)(jax.random.split(start_key, episodes))
-    low, high = environment.action_space.low, environment.action_space.high
 
     def step(carry: tuple[Any, Array], key: Array) -> tuple[Any, Trajectories]:
         states, valid = carry
         noise_key, key = jax.random.split(key)
         keys = jax.random.split(key, episodes)
         observations = jax.vmap(environment.observation)(states, keys)
-        actions = policy(observations)
-        wobble = noise * (high - low) / 2 * jax.random.normal(noise_key, actions.shape)
-        actions = jnp.clip(actions + wobble, low, high)
+        actions = _disturb(policy(observations), environment.action_space, noise, noise_key)
         next_states = jax.vmap(environment.transition)(states, actions, keys)
         rewards = jax.vmap(environment.reward)(states, actions, next_states, keys)
         next_observations = jax.vmap(environment.observation)(next_states, keys)
@@ -63,6 +63,16 @@ def rollout(
     keys = jax.random.split(key, environment.max_episode_steps)
     _, rows = jax.lax.scan(step, (initial_states, jnp.ones(episodes, bool)), keys)
     return jax.tree.map(lambda array: array.swapaxes(0, 1), rows)
+
+
+def _disturb(actions: Array, space: Any, noise: float | Array, key: Array) -> Array:
+    """Actions with noise, inside their space; see `rollout`."""
+    if hasattr(space, "n"):
+        coin_key, action_key = jax.random.split(key)
+        anything = jax.random.randint(action_key, actions.shape, 0, space.n)
+        return jnp.where(jax.random.uniform(coin_key, actions.shape) < noise, anything, actions)
+    wobble = noise * (space.high - space.low) / 2 * jax.random.normal(key, actions.shape)
+    return jnp.clip(actions + wobble, space.low, space.high)
 
 
 def evaluate(

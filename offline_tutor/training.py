@@ -234,11 +234,23 @@ def _train_steps(
 
 def _units(environment: Any) -> tuple[Spec, Normalization]:
     """What the networks need to know of an environment, and its actions' scale."""
-    space = environment.action_space
-    spec = Spec(environment.observation_space.shape[0], space.low, space.high, None)
+    space, observation_dim = environment.action_space, environment.observation_space.shape[0]
+    zero = np.zeros(observation_dim, np.float32)
+    if hasattr(space, "n"):
+        return Spec(observation_dim, num_actions=int(space.n)), Normalization(
+            zero, zero + 1, None, None
+        )
     centre, half_range = (space.high + space.low) / 2, (space.high - space.low) / 2
-    zero = np.zeros(spec.observation_dim, np.float32)
-    return spec, Normalization(zero, zero + 1, centre, half_range)
+    return Spec(observation_dim, space.low, space.high), Normalization(
+        zero, zero + 1, centre, half_range
+    )
+
+
+def _any_action(space: Any, key: Array) -> Array:
+    """A uniformly random action in the algorithm's units: an index, or a vector in [-1, 1]."""
+    if hasattr(space, "n"):
+        return jax.random.randint(key, (), 0, space.n)
+    return jax.random.uniform(key, space.shape, minval=-1.0)
 
 
 class _Live(NamedTuple):
@@ -255,7 +267,8 @@ def _reset(environment: Any, key: Array) -> _Live:
 def _empty_replay(spec: Spec, size: int) -> Replay:
     observations, rewards = jnp.zeros((size, spec.observation_dim)), jnp.zeros(size)
     flags = jnp.zeros(size, bool)
-    actions = jnp.zeros((size, spec.action_dim))
+    discrete = spec.num_actions is not None
+    actions = jnp.zeros(size, int) if discrete else jnp.zeros((size, spec.action_dim))
     return Replay(Transitions(observations, actions, rewards, observations, flags), flags)
 
 
@@ -290,7 +303,7 @@ def _train_online_steps(
         observation = environment.observation(live.state, step_key)
         action = jax.lax.cond(
             now < random_steps,
-            lambda: jax.random.uniform(act_key, replay.transitions.actions.shape[1:], minval=-1.0),
+            lambda: _any_action(environment.action_space, act_key),
             lambda: algorithm.explore(state, scaling.observe(observation), act_key, config),
         )
         live, row = _step(environment, live, observation, scaling.to_environment(action), step_key)

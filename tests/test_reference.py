@@ -7,6 +7,7 @@ and hyper-parameters come from each file's `meta`, so another file of a kind mus
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import optax
 import pytest
 
-from offline_tutor.algorithms import td3, td3_bc
+from offline_tutor.algorithms import cql_qr_dqn, dqn, qr_dqn, td3, td3_bc
 from offline_tutor.data import Transitions
 
 FOLDER = Path(os.environ.get("OFFLINE_TUTOR_REFERENCE", Path(__file__).parent / "reference"))
@@ -108,7 +109,51 @@ def _td3_state(reference: Reference, when: str, config: td3.Config) -> td3.State
     )
 
 
-CHECKS: dict[str, Callable[[Reference], None]] = {"TD3+BC": check_td3_bc}
+def check_cql_qr_dqn(reference: Reference) -> None:
+    """Next actions, both terms of the loss and its gradient by the quantiles.
+
+    The file holds quantiles and no network, so a network of one layer looks them up: its weights
+    are the quantiles, observation i is the i-th unit vector.
+    """
+    meta, arrays = reference.meta, reference.arrays
+    config = cql_qr_dqn.Config(
+        discount=meta["discount"],
+        num_quantiles=meta["n_quantiles"],
+        kappa=meta["kappa"],
+        alpha=meta["alpha"],
+    )
+    network, target_network = (
+        {"layer0": {"kernel": table, "bias": jnp.zeros(table.shape[1])}}
+        for table in (
+            jnp.asarray(arrays[key].reshape(len(arrays[key]), -1))
+            for key in ("quantiles", "target_quantiles")
+        )
+    )
+    state = dqn.State(jnp.zeros((), int), network, target_network, None)
+    rows = jnp.eye(len(arrays["actions"]))
+    batch = Transitions(rows, arrays["actions"], arrays["rewards"], rows, arrays["dones"])
+    deployed = state._replace(network=target_network)
+    close = partial(assert_close, rtol=1e-10, atol=1e-10)
+    np.testing.assert_array_equal(
+        qr_dqn.act(deployed, rows, config), arrays["expected_next_actions"]
+    )
+    targets = qr_dqn.target_values(state, batch, config)
+    predicted = qr_dqn.choose(arrays["quantiles"], arrays["actions"])
+    midpoints = (jnp.arange(config.num_quantiles) + 0.5) / config.num_quantiles
+    per_sample = qr_dqn.quantile_loss(predicted, midpoints, targets, config.kappa)
+    close(per_sample, arrays["expected_td_loss_per_sample"])
+    td_loss = qr_dqn.loss(network, batch, targets, config)
+    close(td_loss, arrays["expected_td_loss"])
+    loss, gradient = jax.value_and_grad(cql_qr_dqn.loss)(network, batch, targets, config)
+    close((loss - td_loss) / config.alpha, arrays["expected_penalty"])
+    (expected,) = (arrays[key] for key in arrays if key.startswith("expected_grad_of_td_plus"))
+    close(gradient["layer0"]["kernel"].reshape(expected.shape), expected)
+
+
+CHECKS: dict[str, Callable[[Reference], None]] = {
+    "TD3+BC": check_td3_bc,
+    "CQL(H) on QR-DQN": check_cql_qr_dqn,
+}
 
 
 def test_there_are_references() -> None:

@@ -1,0 +1,33 @@
+"""Conservative Q-Learning (Kumar et al. 2020) on QR-DQN: its parent with one loss replaced.
+
+CQL(H), equation 4 of the paper: Q is pushed down where it is large and up at what the data did, so
+that actions without data do not look better than they are. With discrete actions the sum over
+actions is exact. Q is the mean of the quantiles, as in the authors' code.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+
+from offline_tutor.algorithms import qr_dqn
+from offline_tutor.algorithms.qr_dqn import State, act, explore, init, value  # noqa: F401  (the parent's)
+from offline_tutor.data import Array, Transitions
+from offline_tutor.networks import Params
+
+
+@dataclass(frozen=True)
+class Config(qr_dqn.Config):
+    """QR-DQN's, and one more."""
+
+    alpha: float = 1.0  # weight of the penalty; the authors' code: 1 on 10 % of the data, 4 on 1 %
+
+
+def loss(network: Params, batch: Transitions, targets: Array, config: Config) -> Array:
+    """Equation 4 of the paper: the parent's loss and how far Q exceeds that of the data's action."""
+    q = qr_dqn.values(network, batch.observations, config)
+    gap = jax.nn.logsumexp(q, axis=-1) - qr_dqn.choose(q, batch.actions)
+    return qr_dqn.loss(network, batch, targets, config) + config.alpha * gap.mean()
+
+
+update = partial(qr_dqn.update, loss=loss)

@@ -1,0 +1,87 @@
+"""QR-DQN (Dabney et al. 2018): DQN that learns the distribution of the return, not its mean alone.
+
+For each action the network gives `num_quantiles` numbers, which are trained to be the return's
+quantiles at the midpoints of equal slices of probability. Their mean is Q.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax.numpy as jnp
+import optax
+
+from offline_tutor.algorithms import dqn
+from offline_tutor.algorithms.dqn import State, choose
+from offline_tutor.data import Array, Spec, Transitions
+from offline_tutor.networks import Params, mlp
+
+
+@dataclass(frozen=True)
+class Config(dqn.Config):
+    """DQN's, and two more, both from section 5 of the paper."""
+
+    num_quantiles: int = 200  # N, for each action
+    kappa: float = 1.0  # errors up to this size count squared; 0 is plain quantile regression
+
+
+def quantiles(network: Params, observations: Array, config: Config) -> Array:
+    """The return's quantiles for each action: (batch, actions, quantiles)."""
+    outputs = mlp(network, observations)
+    return outputs.reshape(*outputs.shape[:-1], -1, config.num_quantiles)
+
+
+def values(network: Params, observations: Array, config: Config) -> Array:
+    """The mean of the quantiles, which is Q: (batch, actions)."""
+    return quantiles(network, observations, config).mean(-1)
+
+
+def target_values(state: State, batch: Transitions, config: Config) -> Array:
+    """Samples of the return that should have been predicted, (batch, quantiles): algorithm 1.
+
+    The next action is the best by the target network's own mean.
+    """
+    next_quantiles = quantiles(state.target_network, batch.next_observations, config)
+    next_return = choose(next_quantiles, next_quantiles.mean(-1).argmax(-1))
+    goes_on = config.discount * (1 - batch.terminations)
+    return batch.rewards[:, None] + goes_on[:, None] * next_return
+
+
+def quantile_loss(predicted: Array, fractions: Array, targets: Array, kappa: float) -> Array:
+    """Quantile Huber loss, (batch,): equation 10, mean over targets and sum over predictions.
+
+    `predicted`, (batch, quantiles), are meant to be the quantiles at `fractions`, (quantiles,), of
+    what `targets`, (batch, samples), are samples of. An error of a target above its prediction
+    weighs the fraction, one below it the rest. Errors are not divided by `kappa`.
+    """
+    errors = targets[:, None, :] - predicted[:, :, None]  # (batch, quantiles, samples)
+    size = optax.huber_loss(errors, delta=kappa) if kappa else jnp.abs(errors)
+    weight = jnp.abs(fractions[:, None] - (errors < 0))
+    return (weight * size).mean(2).sum(1)
+
+
+def loss(network: Params, batch: Transitions, targets: Array, config: Config) -> Array:
+    """The quantile Huber loss of the data's actions, at the midpoints of N equal slices."""
+    predicted = choose(quantiles(network, batch.observations, config), batch.actions)
+    midpoints = (jnp.arange(config.num_quantiles) + 0.5) / config.num_quantiles
+    return quantile_loss(predicted, midpoints, targets, config.kappa).mean()
+
+
+def init(key: Array, config: Config, spec: Spec) -> State:
+    """A fresh state; the target is a copy. Raises ValueError where the actions are continuous."""
+    return dqn.init(key, config, spec, outputs_per_action=config.num_quantiles)
+
+
+update = partial(dqn.update, target_values=target_values, loss=loss)
+
+
+def act(state: State, observations: Array, config: Config) -> Array:
+    """The policy one deploys: the action of the highest mean, (batch,)."""
+    return values(state.network, observations, config).argmax(-1)
+
+
+def value(state: State, observations: Array, config: Config) -> Array:
+    """What the network believes that the policy is worth: (batch,)."""
+    return values(state.network, observations, config).max(-1)
+
+
+explore = partial(dqn.explore, values=values)
