@@ -194,7 +194,9 @@ class CartPole(CartPoleFunctional):
 
     # Gymnasium's ``phys2d`` adds the pole's mass and half length where its CartPole-v1, and the
     # physics, multiply them.
-    params = CartPoleParams(polemass_length=CartPoleParams.masspole * CartPoleParams.length)
+    params = CartPoleParams(
+        polemass_length=CartPoleParams.masspole * CartPoleParams.length  # type: ignore[call-arg]
+    )
 
     def __init__(self, max_episode_steps: int = 500):
         if max_episode_steps < 1:

@@ -24,7 +24,7 @@ class Config(qr_dqn.Config):
 
 
 def loss(network: Params, batch: Transitions, targets: Array, config: Config) -> Array:
-    """Equation 4 of the paper: the parent's loss and how far Q exceeds that of the data's action."""
+    """Equation 4 of the paper: the parent's loss, and how far Q stands above the data's actions."""
     q = qr_dqn.values(network, batch.observations, config)
     gap = jax.nn.logsumexp(q, axis=-1) - qr_dqn.choose(q, batch.actions)
     return qr_dqn.loss(network, batch, targets, config) + config.alpha * gap.mean()
