@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 
 from benchmarks.protocol import Burst
+from benchmarks.sizes import QUANTILES, SIZES
 from benchmarks.synthetic import make_arrays
 from offline_tutor import data, training
-from offline_tutor.algorithms import td3_bc
+from offline_tutor.algorithms import cql_qr_dqn, td3_bc
+
+ALGORITHMS: dict[str, tuple[Any, Any]] = {
+    "td3_bc": (td3_bc, td3_bc.Config()),
+    "cql_qr_dqn": (cql_qr_dqn, cql_qr_dqn.Config(num_quantiles=QUANTILES)),
+}
 
 
-def main(hidden: int, batch_size: int, seeds: int) -> None:
-    """Trains TD3+BC for ever, in bursts of the length that is asked for."""
+def main(name: str, hidden: int, batch_size: int, seeds: int) -> None:
+    """Trains for ever, in bursts of the length that is asked for."""
     every = 200  # its user has 1000, and Python between pieces is part of what is measured
     marks: list[tuple[float, float]] = []  # wall-clock and processor time after each piece
 
@@ -33,18 +39,21 @@ def main(hidden: int, batch_size: int, seeds: int) -> None:
         run.steps = run.steps[-1:]
 
     burst = Burst()
-    start = time.process_time()
-    config = replace(td3_bc.Config(), hidden=(hidden, hidden))
+    algorithm, config = ALGORITHMS[name]
+    config = replace(config, hidden=(hidden, hidden))
     options: dict[str, Any] = {"config": config, "batch_size": batch_size, "seeds": seeds}
     options |= {"num_steps": 10**9, "every": every, "progress": False, "callbacks": [advance]}
-    training.train(td3_bc, make_dataset(), **options)
+    dataset = make_dataset(name)
+    start = time.process_time()
+    training.train(algorithm, dataset, **options)
 
 
-def make_dataset() -> data.Dataset:
+def make_dataset(name: str) -> data.Dataset:
     """The synthetic data; the next observation of a random row is any other."""
-    arrays = make_arrays()
+    arrays, sizes = make_arrays(name), SIZES[name]
     following = np.roll(arrays["observations"], -1, axis=0)
-    return data.from_arrays(**arrays, next_observations=following)
+    num_actions = sizes.actions if sizes.discrete else None
+    return data.from_arrays(**arrays, next_observations=following, num_actions=num_actions)
 
 
 def peak() -> dict[str, float]:
@@ -53,4 +62,4 @@ def peak() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -24,19 +24,29 @@ class Burst:
     def send(self, message: dict[str, Any]) -> None:
         print(json.dumps(message), flush=True)
 
-    def wait_if_over(self, steps: int) -> None:
-        """To be called often, with the number of steps taken since the process started."""
-        now = time.perf_counter()
-        if self.until is not None and now < self.until:
-            return
-        if self.until is not None:
-            cpu = time.process_time() - self.cpu
-            self.send({"steps": steps - self.steps, "wall_s": now - self.began, "cpu_s": cpu})
+    def wait(self) -> None:
+        """Until a burst is asked for."""
         line = sys.stdin.readline()
         if not line:
             sys.exit()
-        self.began, self.cpu, self.steps = time.perf_counter(), time.process_time(), steps
+        self.began, self.cpu = time.perf_counter(), time.process_time()
         self.until = self.began + float(line)
+
+    def over(self) -> bool:
+        return self.until is None or time.perf_counter() >= self.until
+
+    def tell(self, per_s: float) -> None:
+        """Ends a burst: how much was done a second, and the processor time that it took."""
+        self.send({"per_s": per_s, "cpu_s": time.process_time() - self.cpu})
+
+    def wait_if_over(self, steps: int) -> None:
+        """To be called often, with the number of steps taken since the process started."""
+        if not self.over():
+            return
+        if self.until is not None:
+            self.tell((steps - self.steps) / (time.perf_counter() - self.began))
+        self.wait()
+        self.steps = steps
 
 
 class Contender:
@@ -59,7 +69,7 @@ class Contender:
         raise RuntimeError(f"{self.name} ended with {self.process.wait()} before it had measured")
 
     def run(self, seconds: float) -> None:
-        """One burst; remembers how many steps a second, and how busy others kept the machine."""
+        """One burst; remembers how much a second, and how busy others kept the machine."""
         assert self.process.stdin is not None
         before, start = _busy_seconds(), time.perf_counter()
         self.process.stdin.write(f"{seconds}\n")
@@ -67,7 +77,7 @@ class Contender:
         burst = self._read()
         wall = time.perf_counter() - start
         others = max(0.0, (_busy_seconds() - before - burst["cpu_s"]) / wall)
-        self.bursts.append({"steps_per_s": burst["steps"] / burst["wall_s"], "others": others})
+        self.bursts.append({"per_s": burst["per_s"], "others": others})
 
     def stop(self) -> None:
         self.process.kill()

@@ -1,58 +1,67 @@
-"""A contender: d3rlpy's TD3+BC at the same sizes, run in its own environment.
+"""A contender: d3rlpy's TD3+BC or CQL at the same sizes, run in its own environment.
 
 `fit` is what its user gets; `update` is given minibatches that were drawn beforehand, which
-leaves out its sampler.
+leaves out its sampler. Its discrete CQL is double Q-learning, a forward pass more than ours, and
+computes its penalty in a pass of its own: the same sizes, not the same work.
 """
 
+import itertools
 import sys
 import warnings
+from typing import Any
 
 from benchmarks.protocol import Burst
+from benchmarks.sizes import QUANTILES
 from benchmarks.synthetic import make_arrays
 
-PIECE = 20  # steps between looks at the clock
 
-
-def main(way: str) -> None:
+def main(name: str, batch_size: int, way: str) -> None:
+    """Trains for ever, in bursts of the length that is asked for."""
     warnings.simplefilter("ignore")
     import d3rlpy
 
-    arrays = make_arrays()
-    dataset = d3rlpy.dataset.MDPDataset(
+    dataset = make_dataset(name)
+    if name == "td3_bc":
+        algorithm = d3rlpy.algos.TD3PlusBCConfig(batch_size=batch_size).create(device=False)
+    else:
+        quantiles = d3rlpy.models.QRQFunctionFactory(n_quantiles=QUANTILES)
+        config = d3rlpy.algos.DiscreteCQLConfig(batch_size=batch_size, q_func_factory=quantiles)
+        algorithm = config.create(device=False)
+    algorithm.build_with_dataset(dataset)
+    burst = Burst()
+    batches = [dataset.sample_transition_batch(batch_size) for _ in range(100)]
+    for batch in batches[:20]:
+        algorithm.update(batch)
+    burst.send({})
+
+    if way == "update":
+        for step, batch in enumerate(itertools.cycle(batches)):
+            burst.wait_if_over(step)
+            algorithm.update(batch)
+    algorithm.fit(
+        dataset,
+        n_steps=10**9,
+        n_steps_per_epoch=1000,
+        callback=lambda _algorithm, _epoch, step: burst.wait_if_over(step),
+        logger_adapter=d3rlpy.logging.NoopAdapterFactory(),
+        show_progress=False,
+    )
+
+
+def make_dataset(name: str) -> Any:
+    """The synthetic data, in d3rlpy's form."""
+    import d3rlpy
+
+    arrays = make_arrays(name)
+    actions = arrays["actions"]
+    return d3rlpy.dataset.MDPDataset(
         arrays["observations"],
-        arrays["actions"],
+        actions if actions.ndim == 2 else actions[:, None],
         arrays["rewards"][:, None],
         arrays["terminations"].astype("float32"),
         timeouts=arrays["truncations"].astype("float32"),
     )
-    algorithm = d3rlpy.algos.TD3PlusBCConfig(batch_size=256).create(device=False)
-    algorithm.build_with_dataset(dataset)
-    silent = d3rlpy.logging.NoopAdapterFactory()
-
-    def fit() -> None:
-        algorithm.fit(
-            dataset,
-            n_steps=PIECE,
-            n_steps_per_epoch=PIECE,
-            logger_adapter=silent,
-            show_progress=False,
-        )
-
-    batches = [dataset.sample_transition_batch(256) for _ in range(PIECE)]
-
-    def update() -> None:
-        for batch in batches:
-            algorithm.update(batch)
-
-    work = {"fit": fit, "update": update}[way]
-    work()
-    burst, steps = Burst(), 0
-    burst.send({})
-    while True:
-        burst.wait_if_over(steps)
-        work()
-        steps += PIECE
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

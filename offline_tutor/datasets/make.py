@@ -12,10 +12,13 @@ import os
 import platform
 from pathlib import Path
 
-from offline_tutor.datasets import library, maze_stitch, pendulum_td3
+from offline_tutor.datasets import cartpole_linear, library, maze_stitch, pendulum_td3
 from offline_tutor.datasets.write import checksums, write
 
 RECIPES = {
+    cartpole_linear.MIXED: cartpole_linear.record_mixed,
+    cartpole_linear.EXPERT: cartpole_linear.record_expert,
+    cartpole_linear.RANDOM: cartpole_linear.record_random,
     maze_stitch.NAME: maze_stitch.record,
     pendulum_td3.MEDIUM: pendulum_td3.record_medium,
     pendulum_td3.REPLAY: pendulum_td3.record_replay,

@@ -14,13 +14,10 @@ and for the maze `fields`, value and action at every lattice point, of the seed 
 seeds are ordered by `believed`.
 """
 
-import argparse
-import hashlib
-import time
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -28,13 +25,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.algorithms import td3, td3_bc
-from offline_tutor.data import Dataset, Transitions, load_dataset
-from offline_tutor.datasets.library import ROOT
+from offline_tutor.data import Dataset, Transitions
 from offline_tutor.environments import CORRIDORS, Pendulum, PointMaze
 from offline_tutor.evaluation import rollout
 from offline_tutor.policies import Policy
-from offline_tutor.precomputed import FOLDER, write
-from offline_tutor.progress import progress_bar
+from offline_tutor.precomputed import sweep
 from offline_tutor.training import train
 
 ALPHAS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 100.0, np.inf)
@@ -142,42 +137,5 @@ def from_field(field: np.ndarray) -> tuple[Callable, Callable]:
     return (lambda points: nearest(points)[:, 0]), (lambda points: nearest(points)[:, 1:])
 
 
-def checksum(name: str) -> str:
-    """SHA-256 of an embedded dataset's file: results of other data are results no longer."""
-    return hashlib.sha256((ROOT / name / "data" / "main_data.hdf5").read_bytes()).hexdigest()
-
-
-def main(arguments: list[str] | None = None) -> Path:
-    """The program; returns the file that it wrote."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("dataset", choices=TASKS)
-    parser.add_argument("--steps", type=int, default=6000, help="gradient steps (%(default)s)")
-    parser.add_argument("--seeds", type=int, default=5, help="0 ... n - 1 (%(default)s)")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write the file")
-    options = parser.parse_args(arguments)
-    name, start = options.dataset, time.perf_counter()
-    dataset, found = load_dataset(name), []
-    with progress_bar(len(ALPHAS), name) as show_progress:
-        for alpha in ALPHAS:
-            found.append(measure(name, dataset, alpha, options.steps, options.seeds))
-            show_progress(len(found))
-    path = options.folder / f"{stem(name)}.npz"
-    write(
-        path,
-        {"alphas": np.array(ALPHAS)}
-        | {key: np.stack([one[key] for one in found]) for key in found[0]},
-        command=f"python -m {__spec__.name} {name} --steps {options.steps} --seeds {options.seeds}",
-        seconds=time.perf_counter() - start,
-        dataset=name,
-        dataset_sha256=checksum(name),
-        seeds=list(range(options.seeds)),
-        num_steps=options.steps,
-        batch_size=BATCH_SIZE,
-        normalize=True,
-        config=describe(name),
-    )
-    return path
-
-
 if __name__ == "__main__":
-    print(main())
+    print(sweep.main(sys.modules[__name__]))
