@@ -2,8 +2,8 @@
 
 Contenders run in turn, in bursts of about a second, the matrix limit among them; ratios are taken
 round by round and the median is quoted. Rounds in which other programs took more than `QUIET` of
-a core during any burst do not count, unless fewer than five are left: then all count and the
-table says so.
+a core during any burst do not count, unless fewer than `ENOUGH` are left: then all count, the
+table says so and passes no verdict on speed, since a disturbance slows the contenders unequally.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from benchmarks.protocol import ROOT, Contender
 
 THEIRS = ROOT / "_build" / "benchmark-venv"
 RESULT = ROOT / "_build" / "benchmark.json"
-SECONDS, QUIET = 1.2, 0.15
+SECONDS, QUIET, ENOUGH = 1.2, 0.15, 5
 TITLES = {
     "td3_bc": "TD3+BC, 2 x 256, minibatch 256, 11 observations, 3 actions, 1M transitions",
     "cql_qr_dqn": "QR-DQN+CQL, 2 x 256, 32 quantiles, 8 observations, 4 actions, 1M transitions",
@@ -70,11 +70,11 @@ class Comparison:
             print(f"  round {round_} of {rounds}", end="\r", flush=True)
         print()
         self.bursts = {name: c.bursts[1:] for name, c in self.contenders.items()}
-        self.counted = [
+        quiet = [
             i for i in range(rounds) if all(b[i]["others"] < QUIET for b in self.bursts.values())
         ]
-        if len(self.counted) < 5:
-            self.counted = list(range(rounds))
+        self.quiet = len(quiet)
+        self.counted = quiet if self.quiet >= ENOUGH else list(range(rounds))
         for contender in self.contenders.values():
             contender.stop()
 
@@ -91,7 +91,7 @@ class Comparison:
 
     def table(self, results: dict[str, float]) -> dict[str, object]:
         speed = {name: median(self.per_s(name)) for name in self.contenders}
-        return {"results": results, "counted_rounds": len(self.counted), "per_s": speed}
+        return {"results": results, "quiet_rounds": self.quiet, "per_s": speed}
 
 
 def median(values: list[float]) -> float:
@@ -156,7 +156,9 @@ def cql_qr_dqn(rounds: int) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description="Speed, beside d3rlpy's.")
-    parser.add_argument("--rounds", type=int, default=12, help="of bursts; fewer than 5: a trial")
+    parser.add_argument(
+        "--rounds", type=int, default=12, help="of bursts; fewer than 5 are a trial"
+    )
     rounds = parser.parse_args().rounds
     tables = {"td3_bc": td3_bc(rounds), "cql_qr_dqn": cql_qr_dqn(rounds)}
     loading = {
@@ -180,6 +182,8 @@ def main() -> None:
 
 def show(name: str, table: dict, rounds: int) -> None:
     """Prints a table: speeds, then results with what they ought to be."""
+    quiet = table.get("quiet_rounds")
+    disturbed = quiet is not None and quiet < ENOUGH
     print(f"\n{TITLES[name]}")
     for contender, per_s in table.get("per_s", {}).items():
         limit = contender == "matrix limit"
@@ -190,9 +194,16 @@ def show(name: str, table: dict, rounds: int) -> None:
         goal = f"at least {least}" if least is not None else ""
         goal = f"at most {most}" if most is not None else goal
         missed = (least is not None and value < least) or (most is not None and value > most)
-        print(f"  {result:36}{value:10.2f}  {goal}{'   MISSED' if missed else ''}")
-    if "counted_rounds" in table:
-        print(f"  {table['counted_rounds']} of {rounds} rounds counted.")
+        verdict = "   MISSED" if missed else ""
+        if disturbed and result not in ("compile, processor s", "peak memory, MB"):
+            verdict = "   no verdict" if goal else ""
+        print(f"  {result:36}{value:10.2f}  {goal}{verdict}")
+    if disturbed:
+        print(
+            f"  Only {quiet} of {rounds} rounds were quiet: all count, and the speeds say little."
+        )
+    elif quiet is not None:
+        print(f"  {quiet} of {rounds} rounds were quiet and count.")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ leaves out its sampler. Its discrete CQL is double Q-learning, a forward pass mo
 computes its penalty in a pass of its own: the same sizes, not the same work.
 """
 
+import contextlib
+import io
 import itertools
 import sys
 import warnings
@@ -18,7 +20,8 @@ from benchmarks.synthetic import make_arrays
 def main(name: str, batch_size: int, way: str) -> None:
     """Trains for ever, in bursts of the length that is asked for."""
     warnings.simplefilter("ignore")
-    import d3rlpy
+    with contextlib.redirect_stderr(io.StringIO()):  # gym, which it needs, asks to be replaced
+        import d3rlpy
 
     dataset = make_dataset(name)
     if name == "td3_bc":
