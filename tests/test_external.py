@@ -1,10 +1,12 @@
-"""TD3+BC on real datasets that nobody here made, given as arrays of one's own.
+"""Training on real datasets that nobody here made, given as arrays of one's own.
 
-They are no part of the project: OFFLINE_TUTOR_EXTERNAL_DATA names their folder. One setting serves
-both.
+They are no part of the project: OFFLINE_TUTOR_EXTERNAL_DATA names their folder. One setting of
+TD3+BC serves both pendulum sets, one of CQL the cart and its pole.
 """
 
 import os
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from offline_tutor import data, environments, evaluation, training
-from offline_tutor.algorithms import bc, td3, td3_bc
+from offline_tutor.algorithms import bc, cql_qr_dqn, td3, td3_bc
 
 FOLDER = os.environ.get("OFFLINE_TUTOR_EXTERNAL_DATA")
 pytestmark = pytest.mark.skipif(
@@ -29,18 +31,28 @@ CONFIGS = {
 }
 
 
-def load(name: str) -> data.Dataset:
+CARTPOLE = environments.CartPole(max_episode_steps=200)
+CQL = cql_qr_dqn.Config(
+    hidden=(64, 64), learning_rate=1e-3, tau=0.02, target_period=1, num_quantiles=32
+)
+
+
+def load(name: str, **changes: Any) -> data.Dataset:
+    """The dataset; `changes` are arguments of `from_arrays` that are not as in the file."""
     with np.load(Path(FOLDER or "") / f"{name}.npz", allow_pickle=False) as file:
+        arguments = {
+            "next_observations": file["next_observations"],
+            "terminations": file["terminals"],
+            "truncations": file["timeouts"],
+            "name": name,
+        }
         return data.from_arrays(
-            file["observations"],
-            file["actions"],
-            file["rewards"],
-            next_observations=file["next_observations"],
-            terminations=file["terminals"],
-            truncations=file["timeouts"],
-            action_bounds=(-2.0, 2.0),
-            name=name,
+            file["observations"], file["actions"], file["rewards"], **arguments | changes
         )
+
+
+def load_pendulum(name: str) -> data.Dataset:
+    return load(name, action_bounds=(-2.0, 2.0))
 
 
 def mean_return(algorithm: ModuleType, dataset: data.Dataset) -> float:
@@ -56,14 +68,65 @@ def mean_return(algorithm: ModuleType, dataset: data.Dataset) -> float:
 
 
 def test_medium_beats_cloning() -> None:
-    dataset = load("rllib_pendulum_medium")
+    dataset = load_pendulum("rllib_pendulum_medium")
     cloning, ours = mean_return(bc, dataset), mean_return(td3_bc, dataset)
     assert ours >= -480
     assert ours > cloning
 
 
 def test_replay_needs_the_cloning_term() -> None:
-    dataset = load("d3rlpy_pendulum_replay")
+    dataset = load_pendulum("d3rlpy_pendulum_replay")
     parent, ours = mean_return(td3, dataset), mean_return(td3_bc, dataset)
     assert ours >= -230
     assert parent < -400
+
+
+def load_cartpole(*, limits_are_ends: bool = False) -> data.Dataset:
+    dataset = load("d3rlpy_cartpole_replay", num_actions=2)
+    if not limits_are_ends:
+        return dataset
+    ends = dataset.transitions.terminations | dataset.truncations
+    return load(dataset.name, num_actions=2, terminations=ends, truncations=np.zeros_like(ends))
+
+
+@cache
+def train_cql(alpha: float, limits_are_ends: bool = False) -> Any:
+    """The policies of 5 seeds after 10,000 steps."""
+    return training.train(
+        cql_qr_dqn, load_cartpole(limits_are_ends=limits_are_ends),
+        config=replace(CQL, alpha=alpha), num_steps=10_000, batch_size=64, seeds=5, every=10_000,
+        normalize=True, progress=False,
+    ).policy  # fmt: skip
+
+
+def measure(policy: Any) -> tuple[float, float, float]:
+    """Mean return, Q at the start and the discounted return that followed."""
+    returns = evaluation.evaluate(policy, CARTPOLE, episodes=64)
+    beliefs = evaluation.compare_values(policy, CARTPOLE, discount=CQL.discount)
+    q, true = beliefs.believed.mean(), beliefs.true.mean()
+    interval = evaluation.bootstrap_interval(returns)
+    print(f"alpha {policy.config.alpha}: return {interval}, Q {q:.1f}, true {true:.1f}")
+    return interval.estimate, q, true
+
+
+def test_cql_balances_the_pole_and_knows_what_that_is_worth() -> None:
+    returns, q, true = measure(train_cql(1.0))
+    assert returns >= 195
+    assert abs(q - true) <= 20
+
+
+def test_without_its_penalty_values_explode() -> None:
+    returns, q, _ = measure(train_cql(0.0))
+    assert returns < 30
+    assert q > 10_000
+
+
+def test_time_limits_taken_for_ends_lower_q() -> None:
+    """The pole that stood at the limit then seems to be worth nothing more."""
+    right, wrong = train_cql(1.0), train_cql(1.0, limits_are_ends=True)
+    dataset = load_cartpole()
+    at_limits = dataset.transitions.next_observations[dataset.truncations]
+    q, lower = (policy.map(lambda one: one.value(at_limits)).mean() for policy in (right, wrong))
+    print(f"Q where the limit cut: {q:.1f}; with limits taken for ends: {lower:.1f}")
+    measure(wrong)
+    assert lower < q - 5
