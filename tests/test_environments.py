@@ -1,4 +1,4 @@
-"""The environments: the maze's walls hold, its point slides, and the pendulum is Gymnasium's."""
+"""The environments: the maze's walls hold, its point slides, pendulum and cart are Gymnasium's."""
 
 import subprocess
 import sys
@@ -15,6 +15,7 @@ from offline_tutor.environments import (
     CORRIDORS,
     GOAL_RADIUS,
     STEP,
+    CartPole,
     Pendulum,
     PointMaze,
     slide,
@@ -188,3 +189,32 @@ def test_pendulum_starts_like_gymnasiums():
     assert (np.abs(states) <= high).all()
     assert np.abs(states).max(axis=0) == pytest.approx(high, rel=0.01)
     assert np.asarray(states).std(axis=0) == pytest.approx(high / np.sqrt(3), rel=0.05)
+
+
+def test_cartpole_is_gymnasiums_step_by_step():
+    """Not its phys2d, where the pole moves the cart twelve times as much."""
+    theirs, ours = gymnasium.make("CartPole-v1"), CartPole()
+    assert theirs.spec.max_episode_steps == ours.max_episode_steps
+    assert theirs.action_space == ours.action_space
+    step, generator, ends = jax.jit(ours.transition), np.random.default_rng(6), 0
+    for episode in range(10):
+        theirs.reset(seed=episode)
+        ended = False
+        while not ended:
+            action = int(generator.integers(2))
+            state = step(np.float32(theirs.unwrapped.state), action)
+            observation, reward, ended, _, _ = theirs.step(action)
+            assert np.allclose(ours.observation(state, None), observation, atol=1e-5)
+            assert ended == bool(ours.terminal(state, None))
+            assert reward == ours.reward(np.zeros(4), action, state, None) == 1
+        ends += ended
+    assert ends == 10
+
+
+def test_cartpole_starts_like_gymnasiums_and_knows_its_limit():
+    states = jax.vmap(CartPole().initial)(jax.random.split(jax.random.key(7), 4000))
+    assert np.abs(states).max(axis=0) == pytest.approx(np.full(4, 0.05), rel=0.01)
+    assert CartPole() == CartPole(500) != CartPole(200)
+    assert hash(CartPole()) == hash(CartPole(500))
+    with pytest.raises(ValueError, match="max_episode_steps is 0"):
+        CartPole(0)

@@ -72,6 +72,13 @@ def test_noise_is_in_units_of_half_the_action_space() -> None:
     np.testing.assert_allclose(played.actions[:, 0].std(), 0.05, rtol=0.1)
 
 
+def test_noise_on_discrete_actions_is_the_probability_of_any() -> None:
+    right = lambda x: jnp.ones(len(x), int)  # noqa: E731
+    for noise in (0.0, 0.4):
+        played = evaluation.play(right, environments.CartPole(), episodes=2000, noise=noise)
+        np.testing.assert_allclose(played.actions[:, 0].mean(), 1 - noise / 2, atol=0.03)
+
+
 def make_policy(environment: Any, seeds: int) -> training.Policy:
     """Stacked, untrained TD3 policies."""
     spec, scaling = training._units(environment)

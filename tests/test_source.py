@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from offline_tutor.algorithms import td3, td3_bc
+from offline_tutor.algorithms import cql_qr_dqn, qr_dqn, td3, td3_bc
 from offline_tutor.source import code_lines
 
 EXAMPLE = '''"""A module
@@ -47,5 +47,8 @@ def test_code_lines_leaves_out_what_computes_nothing(
     assert code_lines(module) == COUNTED.splitlines()
 
 
-def test_td3_bc_adds_at_most_ten_lines_to_td3() -> None:
-    assert 0 < len(code_lines(td3_bc)) <= 10 < len(code_lines(td3))
+@pytest.mark.parametrize(("child", "parent"), [(td3_bc, td3), (cql_qr_dqn, qr_dqn)])
+def test_an_offline_algorithm_adds_at_most_ten_lines_to_its_parent(
+    child: types.ModuleType, parent: types.ModuleType
+) -> None:
+    assert 0 < len(code_lines(child)) <= 10 < len(code_lines(parent))

@@ -1,10 +1,13 @@
-"""One file an algorithm, in the order of the book: `bc`, `td3`, `td3_bc`.
+"""One file an algorithm, in the order of the book.
+
+Discrete actions: `bc_discrete`, `dqn`, `qr_dqn`, `cql_qr_dqn`. Continuous ones: `bc`, `td3`,
+`td3_bc`.
 
 Each is a module with a frozen dataclass `Config`, a `State`, and pure functions:
 
     init(key, config, spec)            -> State
     update(state, batch, key, config)  -> State, metrics       one gradient step
-    act(state, observations, config)   -> actions in [-max_action, max_action]
+    act(state, observations, config)   -> actions: indices, or in [-max_action, max_action]
     value(state, observations, config) -> what the critic believes that `act` is worth
 
 so that `offline_tutor.training.train(td3_bc, dataset)` takes the module itself. `State.step`
