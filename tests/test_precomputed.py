@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from offline_tutor import precomputed
 from offline_tutor.environments import CORRIDORS
-from offline_tutor.precomputed import alpha_sweep
+from offline_tutor.precomputed import alpha_sweep, cql_sweep, sweep
 
-SWEEPS = {name: alpha_sweep.stem(name) for name in alpha_sweep.TASKS}
+SWEEPS = [(module, name) for module in (alpha_sweep, cql_sweep) for name in module.TASKS]
+each_sweep = pytest.mark.parametrize(("module", "name"), SWEEPS, ids=[name for _, name in SWEEPS])
 META = {
     "command",
     "commit",
@@ -28,28 +30,49 @@ META = {
 
 
 @pytest.fixture(scope="module")
-def short_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of the maze's command with one alpha, two seeds and a few steps."""
-    folder = tmp_path_factory.mktemp("precomputed")
-    arguments = ["maze/stitch-v0", "--steps", "4", "--seeds", "2", "--folder", str(folder)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alpha_sweep, "ALPHAS", (0.5,))
-        return alpha_sweep.main(arguments)
+def short_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[ModuleType, Path]:
+    """The file of each program with few alphas, two seeds and a few steps."""
+    files, tried = {}, {alpha_sweep: (0.5,), cql_sweep: (0.5, np.inf)}
+    for module, alphas in tried.items():
+        folder = tmp_path_factory.mktemp("precomputed")
+        name = next(iter(module.TASKS))
+        arguments = [name, "--steps", "4", "--seeds", "2", "--folder", str(folder)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "ALPHAS", alphas)
+            files[module] = sweep.main(module, arguments)
+    return files
 
 
-def test_short_run_writes_the_same_kind_of_file(short_run: Path) -> None:
-    arrays, meta = precomputed.read(short_run)
-    committed, committed_meta = precomputed.load(SWEEPS["maze/stitch-v0"])
-    assert short_run.stem == SWEEPS["maze/stitch-v0"]
+@pytest.mark.parametrize("module", [alpha_sweep, cql_sweep])
+def test_short_run_writes_the_same_kind_of_file(
+    module: ModuleType, short_runs: dict[ModuleType, Path]
+) -> None:
+    file, name = short_runs[module], next(iter(module.TASKS))
+    arrays, meta = precomputed.read(file)
+    committed, committed_meta = precomputed.load(module.stem(name))
+    assert file.stem == module.stem(name)
     assert arrays.keys() == committed.keys() and meta.keys() == committed_meta.keys() == META
-    assert arrays["returns"].shape == (1, 2) and arrays["fields"].shape[:2] == (1, 3)
-    assert meta["command"].endswith("alpha_sweep maze/stitch-v0 --steps 4 --seeds 2")
-    assert all(np.isfinite(arrays[key]).all() for key in arrays.keys() - {"alphas"})
-    assert list(short_run.parent.iterdir()) == [short_run]
+    for key in arrays:
+        assert arrays[key].shape[1:] in ((), (2,), committed[key].shape[1:]), key
+    assert meta["command"].endswith(f"{module.__name__} {name} --steps 4 --seeds 2")
+    assert arrays["returns"].shape == (len(arrays["alphas"]), 2)
+    assert finite(arrays)
+    assert list(file.parent.iterdir()) == [file]
 
 
-def test_field_gives_back_value_and_policy(short_run: Path) -> None:
-    value, policy = alpha_sweep.from_field(precomputed.read(short_run)[0]["fields"][0])
+def finite(arrays: dict[str, np.ndarray]) -> bool:
+    """Whether all results are numbers, but for what cloning does not have: beliefs."""
+    values = arrays.keys() - {"alphas"}
+    clones = np.isinf(arrays["alphas"]) & ("agreement" in arrays)
+    beliefs = {"believed", "believed_data"} & values
+    return all(np.isfinite(arrays[key]).all() for key in values - beliefs) and all(
+        (np.isfinite(arrays[key]).all(1) != clones).all() for key in beliefs
+    )
+
+
+def test_field_gives_back_value_and_policy(short_runs: dict[ModuleType, Path]) -> None:
+    fields = precomputed.read(short_runs[alpha_sweep])[0]["fields"]
+    value, policy = alpha_sweep.from_field(fields[0])
     low, high = CORRIDORS
     points = np.concatenate([low, high])
     assert value(points).shape == (len(points),) and policy(points).shape == (len(points), 2)
@@ -58,27 +81,38 @@ def test_field_gives_back_value_and_policy(short_run: Path) -> None:
     assert (value(np.zeros((1, 2))) == 0).all(), "nobody stands in a wall"
 
 
-@pytest.mark.parametrize("name", SWEEPS)
-def test_committed_sweep_says_how_it_was_made(name: str) -> None:
-    arrays, meta = precomputed.load(SWEEPS[name])
+def test_cloning_agrees_with_the_data_more_than_no_penalty_does() -> None:
+    """Both ends of the dial are where its program says that they are."""
+    for name in cql_sweep.TASKS:
+        arrays, _ = precomputed.load(cql_sweep.stem(name))
+        assert arrays["alphas"][0] == 0 and np.isinf(arrays["alphas"][-1])
+        assert arrays["agreement"][-1].min() > arrays["agreement"][0].max()
+        assert arrays["gap"][-1].max() < arrays["gap"][0].min()
+
+
+@each_sweep
+def test_committed_sweep_says_how_it_was_made(module: ModuleType, name: str) -> None:
+    arrays, meta = precomputed.load(module.stem(name))
     assert meta.keys() == META
-    assert meta["dataset"] == name and f"alpha_sweep {name}" in meta["command"]
+    assert meta["dataset"] == name and f"{module.__name__} {name}" in meta["command"]
     assert len(meta["commit"]) == 40, "made with changes that no commit holds"
-    assert tuple(arrays["alphas"]) == alpha_sweep.ALPHAS
+    assert tuple(arrays["alphas"]) == module.ALPHAS
     seeds = len(meta["seeds"])
     assert seeds >= 5
-    for key in ("returns", "believed", "true", "distance"):
-        assert arrays[key].shape == (len(alpha_sweep.ALPHAS), seeds)
-        assert np.isfinite(arrays[key]).all()
+    for key in arrays.keys() - {"alphas", "fields"}:
+        assert arrays[key].shape == (len(module.ALPHAS), seeds)
+    assert finite(arrays)
 
 
-@pytest.mark.parametrize("name", SWEEPS)
-def test_committed_sweep_is_of_the_data_and_settings_of_today(name: str) -> None:
-    meta = precomputed.load(SWEEPS[name])[1]
+@each_sweep
+def test_committed_sweep_is_of_the_data_and_settings_of_today(
+    module: ModuleType, name: str
+) -> None:
+    meta = precomputed.load(module.stem(name))[1]
     again = "run the command in the file's meta again"
-    assert meta["dataset_sha256"] == alpha_sweep.checksum(name), again
-    config = json.loads(json.dumps(alpha_sweep.describe(name)))
-    assert meta["config"] == config and meta["batch_size"] == alpha_sweep.BATCH_SIZE, again
+    assert meta["dataset_sha256"] == sweep.checksum(name), again
+    config = json.loads(json.dumps(module.describe(name)))
+    assert meta["config"] == config and meta["batch_size"] == module.BATCH_SIZE, again
 
 
 def test_unknown_name_lists_what_there_is() -> None:
