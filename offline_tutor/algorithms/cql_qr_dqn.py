@@ -24,10 +24,14 @@ class Config(qr_dqn.Config):
 
 
 def loss(network: Params, batch: Transitions, targets: Array, config: Config) -> Array:
-    """Equation 4 of the paper: the parent's loss, and how far Q stands above the data's actions."""
-    q = qr_dqn.values(network, batch.observations, config)
+    """Equation 4 of the paper: the parent's loss, and how far Q stands above the data's actions.
+
+    Both are of the same quantiles: through the network once, and once back.
+    """
+    predicted = qr_dqn.quantiles(network, batch.observations, config)
+    q = predicted.mean(-1)
     gap = jax.nn.logsumexp(q, axis=-1) - qr_dqn.choose(q, batch.actions)
-    return qr_dqn.loss(network, batch, targets, config) + config.alpha * gap.mean()
+    return qr_dqn.regression(predicted, batch, targets, config) + config.alpha * gap.mean()
 
 
 update = partial(qr_dqn.update, loss=loss)

@@ -59,11 +59,19 @@ def quantile_loss(predicted: Array, fractions: Array, targets: Array, kappa: flo
     return (weight * size).mean(2).sum(1)
 
 
-def loss(network: Params, batch: Transitions, targets: Array, config: Config) -> Array:
-    """The quantile Huber loss of the data's actions, at the midpoints of N equal slices."""
-    predicted = choose(quantiles(network, batch.observations, config), batch.actions)
+def regression(predicted: Array, batch: Transitions, targets: Array, config: Config) -> Array:
+    """The quantile Huber loss of the data's actions, at the midpoints of N equal slices.
+
+    `predicted`: the quantiles of every action, (batch, actions, quantiles).
+    """
     midpoints = (jnp.arange(config.num_quantiles) + 0.5) / config.num_quantiles
-    return quantile_loss(predicted, midpoints, targets, config.kappa).mean()
+    chosen = choose(predicted, batch.actions)
+    return quantile_loss(chosen, midpoints, targets, config.kappa).mean()
+
+
+def loss(network: Params, batch: Transitions, targets: Array, config: Config) -> Array:
+    """How badly the network's quantiles describe the targets."""
+    return regression(quantiles(network, batch.observations, config), batch, targets, config)
 
 
 def init(key: Array, config: Config, spec: Spec) -> State:
