@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from html.parser import HTMLParser
 from itertools import combinations
 from xml.etree import ElementTree
@@ -22,7 +23,7 @@ matplotlib.use("agg")
 from offline_tutor import figures
 from offline_tutor.environments import PointMaze
 from offline_tutor.evaluation import bootstrap_interval
-from offline_tutor.figures import grid, page
+from offline_tutor.figures import curves, grid, page
 from offline_tutor.figures.curves import LivePlot
 from offline_tutor.figures.page import description, figure_html
 from offline_tutor.figures.slider import slider_html
@@ -337,6 +338,27 @@ def test_a_live_plot_draws_what_it_is_asked_for():
     *seeds, mean = ax.get_lines()
     assert len(seeds) == 3
     np.testing.assert_allclose(mean.get_ydata(), [1, 2])
+
+
+def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
+    """Drawing is a tenth of the time at most."""
+    clock, shown = [0.0], []
+    drawing = 2.0
+
+    def put(output, **_):
+        clock[0] += drawing
+        shown.append(records)
+        return types.SimpleNamespace(update=put)
+
+    monkeypatch.setattr(curves, "put", put)
+    monkeypatch.setattr(curves, "in_notebook", lambda: True)
+    monkeypatch.setattr(curves.time, "perf_counter", lambda: clock[0])
+    plot, run = LivePlot("q", alt=ALT), run_of(1)
+    for records, now in ((1, 10), (2, 25), (3, 31), (4, 32)):
+        clock[0], later = now, run_of(records)
+        run.steps, run.metrics = later.steps, later.metrics
+        plot(run)
+    assert shown == [1, 3, 4]  # it drew until 12, and then rested until 30; 4 is the end
 
 
 def test_a_live_plot_names_what_a_run_has():
