@@ -136,6 +136,7 @@ def train_online(
     states, keys = _start(algorithm, config, spec, seeds)
     live = jax.vmap(partial(_reset, environment))(keys)
     replay = jax.vmap(lambda key: _empty_replay(spec, num_steps))(keys)
+    live, replay = jax.device_put((live, replay), keys.sharding)
 
     def advance(carry: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
         return _train_online_steps(
@@ -158,7 +159,7 @@ def train_online(
 
 def _start(
     algorithm: ModuleType, config: Any, spec: Spec, seeds: tuple[int, ...]
-) -> tuple[Any, Array]:
+) -> tuple[Any, jax.Array]:
     """A fresh state and a key for each seed, spread over the devices where they divide evenly."""
 
     def one_seed(seed: Array) -> tuple[Any, Array]:
@@ -171,7 +172,9 @@ def _start(
     mesh = jax.sharding.Mesh(jax.devices()[:num_devices], "seeds")
     by_seed = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds"))
     states, keys = jax.device_put((states, keys), by_seed)
-    return states._replace(step=jnp.zeros((), int)), keys
+    # Left where it is, the step would come back elsewhere and have the loop compiled once more.
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return states._replace(step=jax.device_put(jnp.zeros((), int), everywhere)), keys
 
 
 def _axes(states: Any) -> Any:

@@ -340,6 +340,19 @@ def test_a_live_plot_draws_what_it_is_asked_for():
     np.testing.assert_allclose(mean.get_ydata(), [1, 2])
 
 
+def test_a_live_plot_of_steps_that_learned_nothing_waits_for_others():
+    """The first pieces of a run online may be nothing but random actions."""
+    run = run_of(1)
+    run.metrics["q"] = np.full((1, 3), np.nan)
+    (drawn,) = LivePlot("q", alt=ALT, references={"q": {"limit": 1.0}}).draw(run)
+    assert len(drawn.axes[0].get_lines()[0].get_xdata()) == 0
+
+
+def test_a_live_plot_may_count_in_powers_of_ten():
+    q, returns = LivePlot("q", "return", alt=ALT, logarithmic=["q"]).draw(run_of(2))
+    assert (q.axes[0].get_yscale(), returns.axes[0].get_yscale()) == ("log", "linear")
+
+
 def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
     """Drawing is a tenth of the time at most."""
     clock, shown = [0.0], []

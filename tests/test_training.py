@@ -56,6 +56,31 @@ def test_records_have_one_row_a_piece() -> None:
     assert np.abs(actions).max() <= 2
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("online", [False, True])
+def test_only_the_first_piece_of_a_run_is_compiled(seeds: int, online: bool) -> None:
+    """The loop's length is an argument, and what goes in lies where what comes out lies."""
+    compiled: list[str] = []
+    after_pieces: list[int] = []
+
+    def listen(event: str, duration: float, **_: Any) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    options: dict[str, Any] = {
+        "num_steps": 60, "every": 20, "seeds": seeds, "batch_size": 31, "progress": False,
+        "callbacks": [lambda run: after_pieces.append(len(compiled))],
+    }  # fmt: skip
+    if online:
+        config, pendulum = td3.Config(hidden=(8,)), environments.Pendulum()
+        training.train_online(td3, pendulum, config=config, random_steps=5, **options)
+    else:
+        training.train(td3_bc, DATASET, config=CONFIG, **options)
+    first, second, third = after_pieces
+    assert 0 < first == second == third
+
+
 def test_update_is_its_two_halves() -> None:
     """What the reference numbers hold, critic and delayed actor, is what `update` runs."""
     state = td3_bc.init(jax.random.key(0), CONFIG, DATASET.spec)

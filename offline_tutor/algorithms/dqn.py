@@ -53,7 +53,7 @@ def values(network: Params, observations: Array, config: Config) -> Array:
 
 
 def target_values(state: State, batch: Transitions, config: Config) -> Array:
-    """What the network should have said of the data's actions, (batch,): algorithm 1 of the paper.
+    """What should have been said of the data's actions, (batch,): algorithm 1 of the paper.
 
     Only a termination ends the sum of rewards.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +46,7 @@ def learning_curves(
     color = look(method).color if method else INK
     ax.plot(steps, values, color=color, linewidth=0.8, alpha=0.5)
     ax.plot(steps, values.mean(1), color=color, linewidth=2.5)
-    if values.shape[1] > 1:
+    if values.shape[1] > 1 and len(values):
         _, low, high = np.transpose([bootstrap_interval(row) for row in values])
         ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
     ax.margins(y=0.2)  # room for the names of references
@@ -95,6 +95,7 @@ class LivePlot:
         method: whose look the curves have.
         references: for a panel's name the lines that `learning_curves` takes.
         titles: what stands above a panel, where that is not the metric's name.
+        logarithmic: names of panels whose axis counts in powers of ten.
 
     Outside a notebook it does nothing. Drawing takes a tenth of the time at most: where it was
     drawn a moment ago, the plot waits, but for the end of the run.
@@ -107,11 +108,13 @@ class LivePlot:
         method: str | None = None,
         references: Mapping[str, References] | None = None,
         titles: Mapping[str, str] | None = None,
+        logarithmic: Sequence[str] = (),
         size: tuple[float, float] = (2.9, 2.6),
     ):
         description(alt)  # a bad one is better refused before training than after
         self.names, self.alt, self.method, self.size = names, alt, method, size
         self.references, self.titles = references or {}, titles or {}
+        self.logarithmic = logarithmic
         self._run: Run | None = None
         self._handle: Any = None
         self._rests_until = 0.0
@@ -147,6 +150,8 @@ class LivePlot:
         for name, ax in zip(names, axes, strict=True):
             references = self.references.get(name)
             learning_curves(ax, run.steps, curves[name], self.method, references=references)
+            if name in self.logarithmic:
+                ax.set_yscale("log")
             ax.set_xlim(0, run.num_steps)
             ax.set_title(self.titles.get(name, name.replace("_", " ")))
         return figures
