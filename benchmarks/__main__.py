@@ -25,6 +25,7 @@ from benchmarks.protocol import ROOT, Contender
 THEIRS = ROOT / "_build" / "benchmark-venv"
 RESULT = ROOT / "_build" / "benchmark.json"
 SECONDS, QUIET, ENOUGH = 1.2, 0.15, 5
+WAYS = ("fit", "update")  # of using d3rlpy, see `benchmarks.theirs`
 TITLES = {
     "td3_bc": "TD3+BC, 2 x 256, minibatch 256, 11 observations, 3 actions, 1M transitions",
     "cql_qr_dqn": "QR-DQN+CQL, 2 x 256, 32 quantiles, 8 observations, 4 actions, 1M transitions",
@@ -116,15 +117,13 @@ def td3_bc(rounds: int) -> dict[str, object]:
     name, ours, theirs = "td3_bc", "benchmarks.ours", "benchmarks.theirs"
     contenders = {
         "ours": (ours, name, 256, 256, 1),
-        "d3rlpy fit": (theirs, name, 256, "fit"),
-        "d3rlpy update": (theirs, name, 256, "update"),
+        **{f"d3rlpy {way}": (theirs, name, 256, way) for way in WAYS},
         "1 seed, 2 x 64": (ours, name, 64, 256, 1),
         "5 seeds, 2 x 64": (ours, name, 64, 256, 5),
     }
     done = Comparison(rounds, contenders)
     results = {
-        "ours / d3rlpy fit": done.ratio("ours", "d3rlpy fit"),
-        "ours / d3rlpy update": done.ratio("ours", "d3rlpy update"),
+        **{f"ours / d3rlpy {way}": done.ratio("ours", f"d3rlpy {way}") for way in WAYS},
         "share of the matrix limit": done.share("ours", name, 256),
         "compile, processor s": done.contenders["ours"].ready["compile_cpu_s"],
         "peak memory, MB": done.contenders["ours"].ready["peak_mb"],
@@ -139,13 +138,13 @@ def cql_qr_dqn(rounds: int) -> dict[str, object]:
     contenders: dict[str, tuple[object, ...]] = {}
     for batch in (32, 256):
         contenders[f"batch {batch}: ours"] = (ours, name, 256, batch, 1)
-        contenders[f"batch {batch}: d3rlpy fit"] = (theirs, name, batch, "fit")
-        contenders[f"batch {batch}: d3rlpy update"] = (theirs, name, batch, "update")
+        for way in WAYS:
+            contenders[f"batch {batch}: d3rlpy {way}"] = (theirs, name, batch, way)
     done = Comparison(rounds, contenders)
     results = {}
     for batch in (32, 256):
         ours = f"batch {batch}: ours"
-        for way in ("fit", "update"):
+        for way in WAYS:
             results[f"{ours} / d3rlpy {way}"] = done.ratio(ours, f"batch {batch}: d3rlpy {way}")
         results[f"batch {batch}: share of the matrix limit"] = done.share(ours, name, batch)
     ready = [done.contenders[f"batch {batch}: ours"].ready for batch in (32, 256)]
