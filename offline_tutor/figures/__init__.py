@@ -4,13 +4,12 @@ Importing this package makes the book's look Matplotlib's default (`use_style`).
 """
 
 from offline_tutor.figures.curves import LivePlot, draw_references, learning_curves
-from offline_tutor.figures.grid import draw_grid, draw_grid_policy, draw_grid_values
+from offline_tutor.figures.grid import draw_grid, draw_grid_values
 from offline_tutor.figures.maze import (
     draw_maze,
     draw_paths,
     draw_policy_arrows,
     draw_values,
-    draw_visits,
 )
 from offline_tutor.figures.page import panels, show
 from offline_tutor.figures.results import interval_plot, results_table
@@ -36,14 +35,12 @@ __all__ = [
     "VALUES",
     "LivePlot",
     "draw_grid",
-    "draw_grid_policy",
     "draw_grid_values",
     "draw_maze",
     "draw_paths",
     "draw_policy_arrows",
     "draw_references",
     "draw_values",
-    "draw_visits",
     "interval_plot",
     "learning_curves",
     "line",

@@ -8,7 +8,6 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from offline_tutor.figures.arrows import draw_arrows
 from offline_tutor.figures.style import INK, PAPER, VALUES, add_colorbar
 
 # Actions in this order, as moves (row, column): the triangle of an action lies on its side.
@@ -69,18 +68,6 @@ def draw_grid_values(
     ax.add_collection(cells, autolim=False)
     if label:
         add_colorbar(cells, label)
-
-
-def draw_grid_policy(
-    ax: Axes, actions: np.ndarray, shown: np.ndarray, *, color: str = INK, outline: str = "none"
-) -> None:
-    """Draw an arrow for the action of each state (rows, columns) where `shown` is True.
-
-    Over a heat map use the color "#111111" with the outline "white".
-    """
-    points = np.argwhere(shown)
-    moves = MOVES[np.asarray(actions)[shown]]
-    draw_arrows(ax, points[:, ::-1], moves[:, ::-1], length=0.6, color=color, outline=outline)
 
 
 def _square(row: int, column: int) -> list[tuple[float, float]]:

@@ -14,7 +14,7 @@ from matplotlib.transforms import Affine2D
 
 from offline_tutor.environments import CORRIDORS, GOAL_RADIUS, PointMaze
 from offline_tutor.figures.arrows import draw_arrows
-from offline_tutor.figures.style import COUNTS, IMPOSSIBLE, INK, VALUES, add_colorbar, look
+from offline_tutor.figures.style import IMPOSSIBLE, INK, VALUES, add_colorbar, look
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -48,21 +48,6 @@ def draw_paths(
     chosen: dict[str, Any] = {"color": look(method).color, "linewidth": 1.0, "alpha": 0.5} | style
     lines = LineCollection([np.asarray(path) for path in paths], **chosen)
     ax.add_collection(lines, autolim=False)
-
-
-def draw_visits(ax: Axes, observations: np.ndarray) -> None:
-    """Draw how often each place was visited; observations are (n, 2). More visits, stronger blue.
-
-    Counts are shown on a logarithmic scale, because corridors are walked a hundred times as often
-    as corners.
-    """
-    rows, columns = PointMaze.cells.shape
-    x, y = np.asarray(observations).T
-    bins = [round(columns / _PIXEL), round(rows / _PIXEL)]
-    counts, _, _ = np.histogram2d(x, y, bins, range=[[0, columns], [0, rows]])
-    shown = np.ma.log(np.ma.masked_equal(counts.T, 0))
-    ax.imshow(shown, COUNTS, extent=(0, columns, 0, rows), origin="lower", interpolation="none")
-    draw_maze(ax)
 
 
 def draw_values(
