@@ -523,3 +523,13 @@ def test_figures_of_pyplot_are_closed_once_shown(capsys):
     page.show(figure, alt=ALT)
     assert not pyplot.fignum_exists(figure.number)
     assert capsys.readouterr().out == f"Figure: {ALT}\n"
+
+
+def test_a_title_that_would_be_cut_is_refused():
+    """Its end would be missing on the page, and nothing else would tell."""
+    drawn, ax = figures.panels(1)
+    ax[0].set(title="what the network is told", xlim=(0, 10), ylim=(0, 1))
+    picture(drawn[0])
+    ax[0].set_title("what the network is told at every state of the data")
+    with pytest.raises(ValueError, match=r"2.9 x 2.6 inches .* with 'what the network is told at"):
+        picture(drawn[0])

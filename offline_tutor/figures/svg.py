@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from offline_tutor.figures.style import INK, PAPER
 
 _RASTER_DPI = 144  # two pixels of an image for each pixel of the page, for sharp screens
+_SLACK = 4  # pixels that a drawing may be larger than its paper: other fonts have other widths
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _NAME = re.compile(r'(\bid=\\?"|url\(#|href=\\?"#)([\w.-]+)')  # also inside a script's strings
 _AROUND_LETTER = re.compile(r" ?([A-Za-z]) ?")
@@ -57,7 +60,11 @@ def svg_element(
 
 
 def picture(figure: Figure) -> Picture:
-    """Return the drawing of a figure; the figure itself is not changed."""
+    """Return the drawing of a figure; the figure itself is not changed.
+
+    Raises:
+        ValueError: something, most often a title, sticks out and would be cut.
+    """
     root = ElementTree.fromstring(_matplotlib_svg(figure))
     width, height = (float(number) for number in root.attrib["viewBox"].split()[2:])
     for element in root.iter():
@@ -67,12 +74,41 @@ def picture(figure: Figure) -> Picture:
     return Picture(width, height, definitions, tuple(_parts(root)))
 
 
+def _check_inside(figure: Figure) -> None:
+    """Raise a ValueError when a drawing is larger than its paper: nothing else would tell."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    width, height = figure.get_size_inches()
+    box = figure.get_tightbbox(renderer)
+    excess = 72 * max(-box.x0, -box.y0, box.x1 - width, box.y1 - height)
+    if excess <= _SLACK:
+        return
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
+    ticks = {label for axis in axes for label in axis.get_ticklabels(which="both")}
+    cut = [
+        text.get_text()
+        for text in set(figure.findobj(Text)) - ticks
+        if text.get_text()
+        and not (
+            (place := text.get_window_extent(renderer)).x0 >= 0
+            and place.x1 <= figure.bbox.x1
+            and place.y0 >= 0
+            and place.y1 <= figure.bbox.y1
+        )
+    ]
+    raise ValueError(
+        f"a figure of {width:g} x {height:g} inches is drawn {excess:.0f} pixels beyond its edge"
+        + (f", with {' and '.join(map(repr, sorted(cut)))}" if cut else "")
+        + ": make titles and labels shorter, or the figure larger"
+    )
+
+
 def _matplotlib_svg(figure: Figure) -> str:
     """Return the file that `figure.savefig` would write, without its second drawing for layout."""
     file, canvas, dpi = io.StringIO(), figure.canvas, figure.dpi
     try:
         figure.dpi = _RASTER_DPI
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+        _check_inside(figure)
     finally:
         figure.dpi = dpi
         figure.set_canvas(canvas)
