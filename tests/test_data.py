@@ -410,7 +410,9 @@ def test_a_dataset_that_the_server_does_not_have(minari_root, monkeypatch):
 
     monkeypatch.setattr(library.urllib.request, "urlopen", lambda *_, **__: io.BytesIO())
     monkeypatch.setattr(library.minari, "download_dataset", refuse)
-    with pytest.raises(DatasetError, match=r"could not be fetched: Couldn't find.*Embedded: cartpole"):
+    with pytest.raises(
+        DatasetError, match=r"could not be fetched: Couldn't find.*Embedded: cartpole"
+    ):
         load_dataset("mujoco/nothing-v0")
 
 

@@ -19,7 +19,7 @@ from offline_tutor.networks import Params, gradient_step, init_mlp, mlp
 
 @dataclass(frozen=True)
 class Config:
-    """Hyper-parameters; the defaults are those of the CQL authors' code on Atari games.
+    """Hyper-parameters; the defaults but for epsilon are those of the CQL authors' Atari code.
 
     The target network moves a fraction `tau` of the way every `target_period` updates: tau 1 is
     the paper's hard update, tau .005 with period 1 the soft one of TD3 and SAC.
