@@ -100,3 +100,11 @@ def test_described_pictures_are_no_fault() -> None:
         new_output("stream", name="stdout", text="3"),
     ]
     assert execute.faults(new_notebook(cells=[new_code_cell("1", outputs=outputs)])) == []
+
+
+def test_a_killed_process_leaves_no_half_a_program(tmp_path: Path) -> None:
+    for name in ("whole-cache", "whole-atime", "half-cache", ".lockfile"):
+        (tmp_path / name).write_bytes(b"0")
+    execute.mend_compilation_cache(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"whole-cache", "whole-atime", ".lockfile"}
+    execute.mend_compilation_cache(tmp_path / "not there yet")

@@ -7,6 +7,7 @@ takes their outputs. What a chapter depends on besides its cells is in `tools/fi
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -113,8 +114,17 @@ class Keeper:
             record({key(notebook): before})
 
 
+def mend_compilation_cache(folder: Path) -> None:
+    """Deletes what a killed process left half written: with it JAX would warn at every write."""
+    for program in folder.glob("*-cache"):
+        if not program.with_name(program.name.removesuffix("-cache") + "-atime").exists():
+            program.unlink(missing_ok=True)
+
+
 def main() -> int:
     started = time.monotonic()
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        mend_compilation_cache(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]))
     running = drop_stale()
     unchanged = len(chapters()) - len(running)
     print(f"Notebooks: {len(running)} to run, {unchanged} unchanged since they last passed.")
