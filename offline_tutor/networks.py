@@ -5,6 +5,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import optax
 
 from offline_tutor.data import Array
@@ -28,7 +29,7 @@ class MLP(nn.Module):
 
 def init_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
     """Parameters of an MLP with `inputs` inputs: LeCun-normal kernels, zero biases."""
-    return MLP(sizes).init(key, jax.numpy.zeros(inputs))["params"]
+    return MLP(sizes).init(key, jnp.zeros(inputs))["params"]
 
 
 def mlp(params: Params, x: Array) -> Array:
@@ -47,3 +48,25 @@ def gradient_step(
     value, gradient = jax.value_and_grad(loss)(params)
     step, optimizer_state = optax.adam(learning_rate).update(gradient, optimizer_state)
     return optax.apply_updates(params, step), optimizer_state, value
+
+
+def squash(mean: Array, log_std: Array, noise: Array) -> tuple[Array, Array]:
+    """A sample of the tanh-Gaussian policy and its log-density.
+
+    The action is tanh(u), (..., action), where u = mean + std * noise and `noise` is standard
+    normal. Its log-density, (...), is that of u less log(1 - tanh(u)^2), written so that it stays
+    finite where tanh(u) rounds to 1 (Haarnoja et al. 2018, appendix C, has the formula).
+    """
+    u = mean + jnp.exp(log_std) * noise
+    log_normal = -0.5 * noise**2 - log_std - 0.5 * jnp.log(2 * jnp.pi)
+    log_slope = 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u))
+    return jnp.tanh(u), (log_normal - log_slope).sum(-1)
+
+
+def log_density(mean: Array, log_std: Array, actions: Array) -> Array:
+    """The log-density, (...), of the tanh-Gaussian policy at given actions, (..., action).
+
+    Actions at the very bounds, which data has and the policy never takes, count as just inside.
+    """
+    u = jnp.arctanh(jnp.clip(actions, -1 + 1e-6, 1 - 1e-6))
+    return squash(mean, log_std, (u - mean) / jnp.exp(log_std))[1]
