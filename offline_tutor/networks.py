@@ -29,7 +29,7 @@ class MLP(nn.Module):
 
 def init_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
     """Parameters of an MLP with `inputs` inputs: LeCun-normal kernels, zero biases."""
-    return MLP(sizes).init(key, jnp.zeros(inputs))["params"]
+    return MLP(sizes).init(key, jax.numpy.zeros(inputs))["params"]
 
 
 def mlp(params: Params, x: Array) -> Array:
