@@ -1,6 +1,7 @@
 """SAC: what can be worked out by hand, and the slips that would otherwise go unseen."""
 
 from dataclasses import replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -37,8 +38,9 @@ BATCH: Transitions = jax.tree.map(jnp.asarray, DATASET.transitions)
 NOISE = jax.random.normal(jax.random.key(7), BATCH.actions.shape)
 
 
-def make_state(seed: int = 0) -> sac.State:
-    return sac.init(jax.random.key(seed), CONFIG, DATASET.spec)
+@cache
+def make_state() -> sac.State:
+    return sac.init(jax.random.key(0), CONFIG, DATASET.spec)
 
 
 def constant(value: float, inputs: int = 5, outputs: int = 1) -> dict[str, dict[str, jax.Array]]:
