@@ -16,9 +16,7 @@ class Trajectories(NamedTuple):
     """Episodes side by side; `valid` is False after an episode's end: nothing there counts."""
 
     observations: Array  # (episodes, steps, observation)
-    actions: (
-        Array  # (episodes, steps, action), in the environment's units; discrete without `action`
-    )
+    actions: Array  # (episodes, steps, action) in the environment's units, or (episodes, steps)
     rewards: Array  # (episodes, steps)
     next_observations: Array  # (episodes, steps, observation)
     terminations: Array  # (episodes, steps)

@@ -240,13 +240,11 @@ def _units(environment: Any) -> tuple[Spec, Normalization]:
     space, observation_dim = environment.action_space, environment.observation_space.shape[0]
     zero = np.zeros(observation_dim, np.float32)
     if hasattr(space, "n"):
-        return Spec(observation_dim, num_actions=int(space.n)), Normalization(
-            zero, zero + 1, None, None
-        )
+        spec = Spec(observation_dim, num_actions=int(space.n))
+        return spec, Normalization(zero, zero + 1, None, None)
+    spec = Spec(observation_dim, space.low, space.high)
     centre, half_range = (space.high + space.low) / 2, (space.high - space.low) / 2
-    return Spec(observation_dim, space.low, space.high), Normalization(
-        zero, zero + 1, centre, half_range
-    )
+    return spec, Normalization(zero, zero + 1, centre, half_range)
 
 
 def _any_action(space: Any, key: Array) -> Array:

@@ -26,8 +26,8 @@ STYLE = """<style>
 html[data-theme=dark] .bd-content div.cell_output .text_html:has([class^=ot-])\
 {background:none!important;color:inherit!important;padding:0!important}
 .ot-panels{display:flex;flex-wrap:wrap;align-items:flex-start;gap:.5em 1em}
-.ot-figure figcaption{font-size:.9em;color:inherit!important;text-align:left!important;\
-margin-top:.35em}
+.ot-figure figcaption{font-size:.9em;font-weight:inherit;color:inherit!important;\
+text-align:left!important;margin-top:.35em}
 .ot-table{overflow-x:auto;margin:0 0 .75em}
 .ot-table table{border-collapse:collapse;border:0;margin:0;width:auto;font-size:.95em;\
 font-variant-numeric:tabular-nums;color:inherit}
