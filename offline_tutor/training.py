@@ -98,8 +98,17 @@ def train(
     transitions = jax.device_put(dataset.transitions)
 
     def advance(states: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
-        return _train_steps(
-            states, keys, transitions, scaling, algorithm.update, config, batch_size, num_steps
+        length, update = _round(algorithm, config, num_steps)
+        return _train_rounds(
+            states,
+            keys,
+            transitions,
+            scaling,
+            update,
+            config,
+            batch_size,
+            length,
+            num_steps // length,
         )
 
     run = _new_run(Policy(states, scaling, algorithm, config, len(seeds)), seeds, num_steps)
@@ -186,8 +195,16 @@ def _axes(states: Any) -> Any:
     return jax.tree.map(lambda _: 0, states)._replace(step=None)
 
 
-@partial(jax.jit, static_argnames=("update", "config", "batch_size"))
-def _train_steps(
+def _round(algorithm: ModuleType, config: Any, num_steps: int) -> tuple[int, Callable]:
+    """How many steps are taken at once, and by what: several where they fit and it is faster."""
+    length = algorithm.round_length(config) if hasattr(algorithm, "round_length") else 1
+    if num_steps % length == 0 and length > 1:
+        return length, algorithm.update_round
+    return 1, algorithm.update
+
+
+@partial(jax.jit, static_argnames=("update", "config", "batch_size", "length"))
+def _train_rounds(
     states: Any,
     keys: Array,
     transitions: Transitions,
@@ -195,15 +212,22 @@ def _train_steps(
     update: Callable,
     config: Any,
     batch_size: int,
-    num_steps: int,
+    length: int,
+    num_rounds: int,
 ) -> tuple[Any, dict[str, Array]]:
-    """`num_steps` updates of every seed, and each metric's mean over them."""
+    """`num_rounds` times `length` steps of every seed, and each metric's mean over them."""
+
+    def draw(key: Array, step: Array) -> tuple[Transitions, Array]:
+        rows_key, update_key = jax.random.split(jax.random.fold_in(key, step))
+        rows = jax.random.randint(rows_key, (batch_size,), 0, len(transitions.rewards))
+        batch = jax.tree.map(lambda array: array[rows], transitions)
+        return scaling.prepare(batch), update_key
 
     def one_seed(state: Any, key: Array) -> tuple[Any, dict[str, Array]]:
-        rows_key, update_key = jax.random.split(jax.random.fold_in(key, state.step))
-        rows = jax.random.randint(rows_key, (batch_size,), 0, len(transitions.rewards))
-        batch = scaling.prepare(jax.tree.map(lambda array: array[rows], transitions))
-        return update(state, batch, update_key, config)
+        if length == 1:
+            return update(state, *draw(key, state.step), config)
+        steps = state.step + jnp.arange(length)
+        return update(state, *jax.vmap(partial(draw, key))(steps), config)
 
     def body(_: Array, carry: Any) -> Any:
         states, sums, counts = carry
@@ -226,7 +250,7 @@ def _train_steps(
     shapes = jax.eval_shape(every_seed, states, keys)[1]
     zeros = jax.tree.map(lambda metric: jnp.zeros(metric.shape, metric.dtype), shapes)
     # A loop, not a scan: its length is an argument, so one program serves pieces of any length.
-    states, sums, counts = jax.lax.fori_loop(0, num_steps, body, (states, zeros, zeros))
+    states, sums, counts = jax.lax.fori_loop(0, num_rounds, body, (states, zeros, zeros))
     means = jax.tree.map(jnp.divide, sums, counts)
     if alone:
         step = states.step  # stays without an axis
@@ -444,8 +468,13 @@ def _check_finite(before: Any, after: Any, seeds: tuple[int, ...], advance: Call
     """Raises `Diverged` where parameters are not finite, with the step that made them so."""
     if _finite(after, len(seeds)).all():
         return
-    while (finite := _finite(before, len(seeds))).all():  # the same steps again, one by one
+    last = int(_states(after).step)
+    finite = _finite(before, len(seeds))
+    while finite.all() and int(_states(before).step) < last:  # the same steps again, one by one
         before, _ = advance(before, 1)
+        finite = _finite(before, len(seeds))
+    if finite.all():  # rounding: they came out finite this time
+        finite = _finite(after, len(seeds))
     step, seed = int(_states(before).step), seeds[int(np.argmin(finite))]
     raise Diverged(
         f"parameters became NaN or infinite at step {step}, seed {seed}. A lower learning rate, "

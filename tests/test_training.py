@@ -7,6 +7,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -89,13 +90,47 @@ def test_update_is_its_two_halves() -> None:
     noise = jax.random.normal(key, batch.actions.shape)
     for delayed in (True, False):
         together, metrics = td3_bc.update(state, batch, key, CONFIG)
-        state, critic_metrics = td3.update_critic(state, batch, noise, CONFIG)
+        targets = td3.target_values(state, batch, noise, CONFIG)
+        state, critic_metrics = td3.update_critic(state, batch, targets, CONFIG)
         assert np.isnan(metrics["actor_loss"]) == delayed
         if not delayed:
             state, loss = td3.update_actor(state, batch, CONFIG, td3_bc.actor_loss)
             np.testing.assert_allclose(metrics["actor_loss"], loss, rtol=1e-5)
         np.testing.assert_allclose(metrics["critic_loss"], critic_metrics["critic_loss"], rtol=1e-5)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), together, state)
+
+
+@pytest.mark.parametrize("delay", [1, 2, 3])
+def test_a_round_is_that_many_updates(delay: int) -> None:
+    config = replace(CONFIG, policy_delay=delay)
+    state = start = td3_bc.init(jax.random.key(0), config, DATASET.spec)
+    rows = np.arange(delay * 20).reshape(delay, 20)
+    batches = jax.tree.map(lambda array: jnp.asarray(array)[rows], DATASET.transitions)
+    keys = jax.random.split(jax.random.key(1), td3_bc.round_length(config))
+    together, metrics = td3_bc.update_round(start, batches, keys, config)
+    alone = []
+    for i in range(delay):
+        batch = jax.tree.map(lambda array, i=i: array[i], batches)
+        state, one = td3_bc.update(state, batch, keys[i], config)
+        alone.append(one)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), together, state)
+    for name in metrics:
+        means = np.nanmean([one[name] for one in alone])
+        np.testing.assert_allclose(metrics[name], means, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_steps, every", [(40, 20), (40, 5), (39, 20), (1, 20)])
+def test_pieces_need_not_be_whole_rounds(num_steps: int, every: int) -> None:
+    """TD3's round is two steps: pieces that are none of it go step by step, to the same end."""
+    options = OPTIONS | {"every": every}
+    run = training.train(td3_bc, DATASET, num_steps=num_steps, seeds=2, **options)
+    by_steps = training.train(
+        SimpleNamespace(**{**vars(td3_bc), "round_length": lambda config: 1}),  # type: ignore
+        DATASET, num_steps=num_steps, seeds=2, **options,
+    )  # fmt: skip
+    assert run.steps[-1] == num_steps
+    ours, theirs = run.policy.state, by_steps.policy.state
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), ours, theirs)
 
 
 def test_seeds_do_not_depend_on_each_other() -> None:

@@ -8,6 +8,7 @@ the critics.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import jax
@@ -101,10 +102,9 @@ def init(key: Array, config: Config, spec: Spec) -> State:
 
 
 def update_critic(
-    state: State, batch: Transitions, noise: Array, config: Config
+    state: State, batch: Transitions, targets: Array, config: Config
 ) -> tuple[State, dict[str, Array]]:
     """One gradient step on both critics; the loss before it, and the targets' mean."""
-    targets = target_values(state, batch, noise, config)
     critic, optimizer, loss = gradient_step(
         lambda critic: critic_loss(critic, batch, targets),
         state.critic,
@@ -143,7 +143,8 @@ def update(
 ) -> tuple[State, dict[str, Array]]:
     """One step of TD3: the critics always, actor and targets every `policy_delay`-th time."""
     noise = jax.random.normal(key, batch.actions.shape, batch.actions.dtype)
-    state, metrics = update_critic(state, batch, noise, config)
+    targets = target_values(state, batch, noise, config)
+    state, metrics = update_critic(state, batch, targets, config)
     state, loss = jax.lax.cond(
         state.step % config.policy_delay == 0,
         lambda state: update_actor(state, batch, config, actor_loss),
@@ -151,6 +152,35 @@ def update(
         state,
     )
     return state, metrics | {"actor_loss": loss}
+
+
+def round_length(config: Config) -> int:
+    """How many steps `update_round` takes at once: from one step of the actor to the next."""
+    return config.policy_delay
+
+
+def update_round(
+    state: State,
+    batches: Transitions,
+    keys: Array,
+    config: Config,
+    actor_loss: Callable[..., Array] = actor_loss,
+) -> tuple[State, dict[str, Array]]:
+    """What as many calls of `update` do, faster; each minibatch and key has a first axis of them.
+
+    Targets stand still until the actor moves: one pass finds those of all minibatches.
+    """
+    noise = jax.vmap(lambda key: jax.random.normal(key, batches.actions.shape[1:]))(keys)
+    everything, all_noise = jax.tree.map(jnp.concatenate, (batches, noise))
+    targets = jnp.split(target_values(state, everything, all_noise, config), len(keys))
+    metrics = []
+    for i in range(len(keys)):
+        batch = jax.tree.map(itemgetter(i), batches)
+        state, metric = update_critic(state, batch, targets[i], config)
+        metrics.append(metric)
+    state, loss = update_actor(state, batch, config, actor_loss)
+    means = jax.tree.map(lambda *metric: sum(metric) / len(keys), *metrics)
+    return state, means | {"actor_loss": loss}
 
 
 def act(state: State, observations: Array, config: Config) -> Array:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from offline_tutor.algorithms import td3
-from offline_tutor.algorithms.td3 import State, act, init, value  # noqa: F401  (the parent's, as they are)
+from offline_tutor.algorithms.td3 import State, act, init, round_length, value  # noqa: F401  (the parent's)
 from offline_tutor.data import Array, Transitions
 from offline_tutor.networks import Params
 
@@ -35,3 +35,4 @@ def actor_loss(actor: Params, state: State, batch: Transitions, config: Config) 
 
 
 update = partial(td3.update, actor_loss=actor_loss)
+update_round = partial(td3.update_round, actor_loss=actor_loss)
