@@ -166,7 +166,7 @@ def update_round(
     config: Config,
     actor_loss: Callable[..., Array] = actor_loss,
 ) -> tuple[State, dict[str, Array]]:
-    """What as many calls of `update` do, faster; each minibatch and key has a first axis of them.
+    """What as many calls of `update` do, faster: `batches` and `keys` have an axis of them first.
 
     Targets stand still until the actor moves: one pass finds those of all minibatches.
     """
