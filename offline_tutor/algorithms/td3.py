@@ -166,7 +166,7 @@ def update_round(
     config: Config,
     actor_loss: Callable[..., Array] = actor_loss,
 ) -> tuple[State, dict[str, Array]]:
-    """What as many calls of `update` do, faster: `batches` and `keys` have an axis of them first.
+    """What as many calls of `update` do, faster; arrays of `batches` begin with an axis of them.
 
     Targets stand still until the actor moves: one pass finds those of all minibatches.
     """
