@@ -2,6 +2,7 @@
 # make test   runs every test           make bench  measures the training engine
 # make sync   writes the chapters' `# builds:` cells from the package
 # make lock   pins the newest versions  make clean  forgets everything that was built
+# make pdf    prints the book in _build/pdf   (needs Chromium: apt-get install chromium)
 # make colab  runs every chapter with the versions that Google Colab has
 # Another Python: make PYTHON=python3.12 book
 
@@ -14,7 +15,7 @@ PORT ?= 8000
 COLAB_CONSTRAINTS ?= https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
 COLAB_PYTHON ?= python3.13
 
-.PHONY: book test serve bench sync colab lock clean
+.PHONY: book test serve pdf bench sync colab lock clean
 .DELETE_ON_ERROR:
 
 # Chapters and tests compile the same programs: four fifths of their time, unless JAX remembers.
@@ -40,6 +41,9 @@ serve: _build/html/index.html
 
 _build/html/index.html:
 	$(MAKE) book
+
+pdf: book
+	$(BIN)/python -m tools.pdf
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
