@@ -2,7 +2,7 @@
 # make test   runs every test           make bench  measures the training engine
 # make sync   writes the chapters' `# builds:` cells from the package
 # make lock   pins the newest versions  make clean  forgets everything that was built
-# make pdf    prints the book in _build/pdf   (needs Chromium: apt-get install chromium)
+# make pdf    prints the book, with Chromium (Debian: apt-get install chromium fonts-dejavu)
 # make colab  runs every chapter with the versions that Google Colab has
 # Another Python: make PYTHON=python3.12 book
 

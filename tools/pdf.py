@@ -82,8 +82,8 @@ def chromium() -> str:
             return found
     raise SystemExit(
         f"The PDF is printed by Chromium, and there is no {asked or NAMES[0]} here. On Debian and "
-        "Ubuntu: sudo apt-get install chromium; elsewhere install Chrome or Chromium, and name it "
-        f"if it is not found: make pdf {VARIABLE}=/path/to/chrome"
+        "Ubuntu: sudo apt-get install chromium fonts-dejavu; elsewhere install Chrome or Chromium, "
+        f"and name it if it is not found: make pdf {VARIABLE}=/path/to/chrome"
     )
 
 
