@@ -2,6 +2,8 @@
 # make test   runs every test           make bench  measures the training engine
 # make sync   writes the chapters' `# builds:` cells from the package
 # make lock   pins the newest versions  make clean  forgets everything that was built
+# make pdf    prints the book, with Chromium (Debian: apt-get install chromium fonts-dejavu)
+# make colab  runs every chapter with the versions that Google Colab has
 # Another Python: make PYTHON=python3.12 book
 
 PYTHON ?= python3
@@ -9,7 +11,11 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PORT ?= 8000
 
-.PHONY: book test serve bench sync lock clean
+# What Colab says it has installed, and its Python. The list may also be a file.
+COLAB_CONSTRAINTS ?= https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
+COLAB_PYTHON ?= python3.13
+
+.PHONY: book test serve pdf bench sync colab lock clean
 .DELETE_ON_ERROR:
 
 # Chapters and tests compile the same programs: four fifths of their time, unless JAX remembers.
@@ -36,11 +42,17 @@ serve: _build/html/index.html
 _build/html/index.html:
 	$(MAKE) book
 
+pdf: book
+	$(BIN)/python -m tools.pdf
+
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
 sync: $(INSTALLED)
 	$(BIN)/python -m tools.sync_cells
+
+colab: $(INSTALLED)
+	$(BIN)/python -m tools.colab --constraints "$(COLAB_CONSTRAINTS)" --python "$(COLAB_PYTHON)" $(CHAPTERS)
 
 LOCK := uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.txt
 

@@ -1,0 +1,101 @@
+"""The workflows under .github call what there is, test what is promised, and are really checked.
+
+That they are valid and safe is seen to by zizmor, one of the checks in tests/test_repository.py.
+"""
+
+import os
+import re
+import subprocess
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tools.chapters import ROOT
+
+FOLDER = ROOT / ".github" / "workflows"
+NAMES = sorted(file.name for file in FOLDER.glob("*.yml"))
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+LINT = next(hook["entry"] for hook in HOOKS if hook["id"] == "zizmor").split()
+
+
+def jobs(name: str) -> dict[str, Any]:
+    return yaml.safe_load((FOLDER / name).read_text())["jobs"]
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    return [step for job in jobs(name).values() for step in job["steps"]]
+
+
+def test_there_are_the_workflows_that_are_promised() -> None:
+    assert NAMES == ["book.yml", "release.yml", "tests.yml", "weekly.yml"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_exist(name: str) -> None:
+    commands = "\n".join(step.get("run", "") for step in steps(name))
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make ([\w-]+)", commands, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
+    for script in re.findall(r"^\.github/\S+", commands, re.MULTILINE):
+        assert os.access(ROOT / script, os.X_OK), script
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_job_runs_for_ever(name: str) -> None:
+    for job, settings in jobs(name).items():
+        assert settings["timeout-minutes"] <= 90, job
+
+
+def test_an_action_has_one_version_everywhere() -> None:
+    versions = defaultdict(set)
+    for name in NAMES:
+        for step in steps(name):
+            if "uses" in step:
+                action, _, commit = step["uses"].partition("@")
+                versions[action].add(commit)
+    assert versions
+    assert {action: len(commits) for action, commits in versions.items() if len(commits) > 1} == {}
+
+
+def test_oldest_and_newest_python_are_tested() -> None:
+    rows = jobs("tests.yml")["test"]["strategy"]["matrix"]["include"]
+    python = {row["packages"]: row["python"] for row in rows}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    newest = re.search(r"\(3, 11\) <= v <= \((\d+), (\d+)\)", (ROOT / "Makefile").read_text())
+    assert newest is not None
+    assert project["requires-python"] == f">={python['lowest']}"
+    assert python["newest"] == f"{newest[1]}.{newest[2]}"
+    assert set(python) == set(jobs("tests.yml")["test"]["strategy"]["matrix"]["packages"])
+
+
+@pytest.mark.parametrize(
+    ("text", "damaged"),
+    [
+        pytest.param("timeout-minutes: 60", "timeout-minutes: soon", id="not a workflow"),
+        pytest.param("runs-on: ", "run-on: ", id="misspelt"),
+        pytest.param("persist-credentials: false", "fetch-depth: 1", id="keeps a password"),
+        pytest.param("contents: read", "contents: write", id="may write"),
+        pytest.param(r"(actions/checkout)@\w+ # \S+", r"\1@v7", id="not pinned"),
+        pytest.param(r'"\$PACKAGES"', "${{ github.head_ref }}", id="runs what a stranger wrote"),
+    ],
+)
+def test_the_linter_finds(text: str, damaged: str, tmp_path: Path) -> None:
+    file = tmp_path / ".github" / "workflows" / "tests.yml"
+    file.parent.mkdir(parents=True)
+    source, count = re.subn(text, damaged, (FOLDER / "tests.yml").read_text())
+    assert count
+    file.write_text(source)
+    result = subprocess.run([*LINT, file], check=False, capture_output=True, text=True)
+    assert result.returncode != 0, result.stdout
+
+
+def test_install_script_says_what_it_takes() -> None:
+    result = subprocess.run(
+        [ROOT / ".github" / "install.sh", "latest"], check=False, capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert "lock | lowest | newest" in result.stderr

@@ -1,0 +1,212 @@
+"""Runs every chapter as Google Colab would: `python -m tools.colab --constraints FILE-OR-URL`.
+
+Colab publishes what it has installed, as a list that pip understands. An environment with those
+versions is made once; then each chapter, alone in an empty folder, installs the package by its own
+first cell and runs to the end. It fails if a cell fails, or if the first cell changed what was
+there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+from tools.chapters import ROOT, chapters
+
+FOLDER = ROOT / "_build" / "colab"
+PIN = re.compile(r"([A-Za-z0-9][\w.-]*)==([^\s;]+)")
+RUNTIME = ["ipykernel", "ipywidgets", "nbclient", "pip"]  # what runs a notebook and installs
+RUN = """
+import sys, nbformat
+from nbclient import NotebookClient
+NotebookClient(nbformat.read(sys.argv[1], 4), timeout=900, kernel_name="python3").execute()
+"""
+
+
+def read(source: str) -> str:
+    """Text of a file or an address.
+
+    Raises:
+        SystemExit: it cannot be read.
+    """
+    try:
+        if source.startswith(("http://", "https://")):
+            with urllib.request.urlopen(source, timeout=60) as answer:
+                return answer.read().decode()
+        return Path(source).read_text()
+    except (OSError, URLError) as error:
+        raise SystemExit(
+            f"Colab's list of packages cannot be read from {source} ({error}). Without a network, "
+            "name a copy of it: make colab COLAB_CONSTRAINTS=pip-freeze.txt"
+        ) from error
+
+
+def pins(text: str) -> dict[str, str]:
+    """Version by name, of the rows `name==version`. Rows with addresses and paths are left out.
+
+    Raises:
+        SystemExit: it is no list of Colab's packages.
+    """
+    found = (PIN.fullmatch(line.strip()) for line in text.splitlines())
+    versions = {normal(match[1]): match[2] for match in found if match}
+    if "jax" not in versions:
+        raise SystemExit("This is no list of Colab's packages: it has no row 'jax==...'.")
+    return versions
+
+
+def normal(name: str) -> str:
+    """A package's name as pip compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requirements() -> list[str]:
+    """What the package asks for, and what runs notebooks."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return project["dependencies"] + RUNTIME
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment, and what it had when it was made."""
+
+    python: Path
+    versions: Mapping[str, str]
+
+    def installed(self) -> dict[str, str]:
+        """Version by name of what it has now."""
+        rows = self.pip("list", "--format=freeze")
+        return {normal(match[1]): match[2] for match in map(PIN.fullmatch, rows.split()) if match}
+
+    def pip(self, *arguments: str) -> str:
+        """Runs pip there. Returns what it prints."""
+        command = [str(self.python), "-m", "pip", "--disable-pip-version-check", *arguments]
+        result = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+        if result.returncode:
+            raise SystemExit(f"pip {arguments[0]} failed; what it says is above.")
+        return result.stdout
+
+    def reset(self) -> None:
+        """Makes it what it was: Colab, before a notebook is opened."""
+        if extra := sorted(self.installed().keys() - self.versions.keys()):
+            self.pip("uninstall", "--quiet", "--yes", *extra)
+        if changed(self.versions, self.installed()):
+            self.pip("install", "--quiet", "--no-deps", *listing(self.versions).split())
+
+
+def listing(versions: Mapping[str, str]) -> str:
+    """The list as pip reads it."""
+    return "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
+
+
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """What of `before` has another version, or is gone."""
+    return [
+        f"{name} {version} is now {after.get(name, 'gone')}"
+        for name, version in before.items()
+        if after.get(name) != version
+    ]
+
+
+def make_environment(python: str, versions: Mapping[str, str]) -> Environment:
+    """Colab's versions of all that the chapters need, and nothing that Colab has not.
+
+    It lies in _build/colab, and is used again as long as Colab's list is the same.
+    """
+    made, recipe = FOLDER / "made.txt", f"{python} {requirements()}\n{listing(versions)}"
+    venv = FOLDER / "venv"
+    here = Environment(venv / "bin" / "python", {})
+    if not made.is_file() or made.read_text() != recipe:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir(parents=True)
+        (FOLDER / "constraints.txt").write_text(listing(versions))
+        subprocess.run([python, "-m", "venv", venv], check=True)
+        constraints = ["-c", str(FOLDER / "constraints.txt")]
+        here.pip("install", "--quiet", *constraints, *requirements())
+        made.write_text(recipe)
+    present = here.installed().keys() & versions.keys()
+    return Environment(here.python, {name: versions[name] for name in present})
+
+
+def build_wheel(environment: Environment) -> Path:
+    """A wheel of the working tree, as the release would be."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment.pip("wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(ROOT))
+        (wheel,) = Path(folder).glob("*.whl")
+        return Path(shutil.copy(wheel, FOLDER))
+
+
+def run_alone(python: Path, notebook: Path, wheel: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a copy of a notebook with nothing beside it, nothing at home and nothing compiled."""
+    hidden = {"PYTHONPATH", "VIRTUAL_ENV", "JAX_COMPILATION_CACHE_DIR", "OFFLINE_TUTOR_SPEC"}
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as home:
+        variables = {name: value for name, value in os.environ.items() if name not in hidden}
+        variables |= {"OFFLINE_TUTOR_SPEC": str(wheel), "HOME": home}
+        variables |= {"PIP_CACHE_DIR": str(FOLDER / "pip"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        copy = shutil.copy(notebook, folder)
+        return subprocess.run(
+            [python, "-c", RUN, copy],
+            cwd=folder,
+            env=variables,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+
+def processor_seconds() -> float:
+    """What all processes that were started here and have ended have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def report(name: str, ok: bool, seconds: float, wall: float) -> str:
+    return f"{name:24} {'ok' if ok else 'FAILED':8}{seconds:6.0f} s of processor,{wall:6.0f} s"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.colab", description=__doc__)
+    parser.add_argument("--constraints", required=True, help="Colab's list: a file or an address")
+    parser.add_argument("--python", default="python3.13", help="Colab's Python")
+    parser.add_argument("names", nargs="*", help="chapters to run, such as 31_td3; all without")
+    asked = parser.parse_args(arguments)
+    book = {chapter.path.stem: chapter.path for chapter in chapters()}
+    if unknown := set(asked.names) - set(book):
+        raise SystemExit(f"There is no chapter {min(unknown)!r}; there are {', '.join(book)}.")
+    versions = pins(read(asked.constraints))
+    if shutil.which(asked.python) is None:
+        raise SystemExit(
+            f"There is no {asked.python} here, which is Colab's Python. Install it, or name "
+            "another: make colab COLAB_PYTHON=python3.12"
+        )
+    environment = make_environment(asked.python, versions)
+    wheel = build_wheel(environment)
+    print(f"Colab's {len(environment.versions)} packages, with jax {versions['jax']}.", flush=True)
+
+    failures = 0
+    for name in asked.names or book:
+        environment.reset()
+        processor, wall = processor_seconds(), time.monotonic()
+        result = run_alone(environment.python, book[name], wheel)
+        used = processor_seconds() - processor, time.monotonic() - wall
+        faults = [result.stderr[-3000:]] if result.returncode else []
+        faults += changed(environment.versions, environment.installed())
+        print(report(name, not faults, *used), *faults, sep="\n", flush=True)
+        failures += bool(faults)
+    return int(failures > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
