@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import subprocess
 import sys
 
@@ -10,5 +11,8 @@ if importlib.util.find_spec("offline_tutor") is None:
     wanted = os.environ.get("OFFLINE_TUTOR_SPEC", "offline-tutor")
     here = {found.name.lower(): found.version for found in importlib.metadata.distributions()}
     keep = [f"{name}=={here[name]}" for name in ("jax", "jaxlib", "flax", "numpy") if name in here]
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", wanted, *keep], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", wanted, *keep]
+    if subprocess.run(pip).returncode:
+        there = ", ".join([f"Python {platform.python_version()}", *keep])
+        raise SystemExit(f"No {wanted} beside {there}: is the runtime too old, or offline?")
     importlib.invalidate_caches()

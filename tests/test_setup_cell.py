@@ -14,11 +14,12 @@ CELL = (Path(__file__).parent / "setup_cell.py").read_text()
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What the cell would have run."""
+    """What the cell would have run. It works unless what is wanted is impossible."""
     ran: list[list[str]] = []
 
-    def run(command: list[str], **_: Any) -> None:
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
         ran.append(command)
+        return subprocess.CompletedProcess(command, returncode=int("impossible" in command))
 
     monkeypatch.setattr(subprocess, "run", run)
     return ran
@@ -42,3 +43,14 @@ def test_installs_the_package_and_leaves_jax_alone(
     pins = [f"{name}=={importlib.metadata.version(name)}" for name in names]
     pip = [sys.executable, "-m", "pip", "install", "-q"]
     assert commands == [[*pip, wanted or "offline-tutor", *pins]]
+
+
+def test_says_in_one_line_when_the_runtime_is_too_old(
+    commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("OFFLINE_TUTOR_SPEC", "impossible")
+    jax = importlib.metadata.version("jax")
+    with pytest.raises(SystemExit, match=rf"No impossible beside Python 3.*jax=={jax}.*too old"):
+        exec(CELL, {})
+    assert len(commands) == 1
