@@ -24,14 +24,17 @@ book test: export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/_build/jax
 book test: export JAX_COMPILATION_CACHE_MAX_SIZE := 1000000000
 book test: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0.2
 
+BUILD := $(BIN)/jupyter-book build . --all -W -n --keep-going
+
 book: $(INSTALLED)
 	$(BIN)/python -m tools.execute
-	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	$(BUILD)
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
 
 test: $(INSTALLED)
 	@status=0; \
 	$(BIN)/python -m tools.execute || status=1; \
+	$(BUILD) --quiet || status=1; \
 	$(BIN)/python -m pytest -n 2 || status=1; \
 	exit $$status
 

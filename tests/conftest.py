@@ -1,6 +1,30 @@
-"""Makes the programs in tools/ importable, wherever the tests are started from."""
+"""Makes the programs in tools/ importable from anywhere; shows what the pages weigh."""
 
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.chapters import ROOT
+from tools.pages import Weight, table_of_weights
+
+WEIGHTS = ROOT / "_build" / "page_weights.md"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the table of page weights, which tests of pages measured in whatever process."""
+    reports = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+    ]
+    measured = [dict(report.user_properties).get("page weight") for report in reports]
+    weights = {name: Weight(*sizes) for name, sizes in filter(None, measured)}
+    if weights:
+        WEIGHTS.write_text(table_of_weights(weights) + "\n")
+        terminalreporter.section("page weights")
+        terminalreporter.write_line(WEIGHTS.read_text())
+        heaviest = max(weights, key=lambda name: weights[name].whole)
+        terminalreporter.write_line(f"The heaviest page is {heaviest}.")

@@ -1,13 +1,12 @@
 """What the book needs of Sphinx beyond its settings: a local Sphinx extension.
 
 It keeps outputs of another package from being shown, writes the table of what is built where,
-serves MathJax from the book itself, checks that no page asks another host for anything, and adds
-the repository's buttons where there is one.
+checks that no page asks another host for anything, and adds the repository's buttons where there
+is one.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -19,7 +18,6 @@ from mdit_py_plugins.anchors.index import slugify
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
-from sphinx.util.fileutil import copy_asset
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
@@ -32,7 +30,6 @@ from tools.pages import foreign_requests
 LOGGER = logging.getLogger(__name__)
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 TABLE = "<!-- the table of builds -->"
-MATHJAX = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts", "a11y", "sre"]
 
 
 def drop_stale_outputs(app: Sphinx, config: Config) -> None:
@@ -77,18 +74,6 @@ def drop_thebe(app: Sphinx, config: Config) -> None:
         listeners[:] = [entry for entry in listeners if entry.handler.__module__ != "sphinx_thebe"]
     files = app.registry.css_files
     files[:] = [entry for entry in files if "thebe" not in entry[0]]
-
-
-def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
-    """Copies the part of MathJax that the pages use; the whole would be 24 MB."""
-    found = importlib.util.find_spec("sphinx-mathjax-offline")
-    if error is not None or app.builder.format != "html" or found is None or not found.origin:
-        return
-    source = Path(found.origin).parent / "static" / "mathjax"
-    target = Path(app.outdir) / "_static" / "mathjax"
-    for part in MATHJAX:
-        folder = target / part if (source / part).is_dir() else (target / part).parent
-        copy_asset(str(source / part), str(folder))
 
 
 def check_requests(app: Sphinx, error: Exception | None) -> None:
@@ -140,6 +125,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-outdated", pages_to_read_again)
     app.connect("source-read", write_table)
     app.connect("build-finished", record_outputs)
-    app.connect("build-finished", copy_mathjax)
-    app.connect("build-finished", check_requests)
+    app.connect("build-finished", check_requests, priority=900)  # of pages as they will stay
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,246 @@
+"""Every page of the built book in a real browser, light and dark, on a desk and on a phone.
+
+`make test` builds the book before it runs this. Needs Chromium: `tools/browser.py` says where it is
+looked for. Faults of a page are collected and told together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tools.browser import BOOK, MISSING, Server, chromium, serving
+from tools.pages import Weight, weigh
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: run 'make test'")
+axe = pytest.importorskip("axe_playwright_python.base", reason="no axe: run 'make test'")
+
+PAGES = sorted(
+    path.relative_to(BOOK).as_posix()
+    for path in BOOK.rglob("*.html")
+    if "_static" not in path.parts and path != BOOK / "index.html"  # which leads to the first
+)
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+MOST = 300_000  # bytes, compressed, of what a chapter needs before its figures
+MOST_WITH_FIGURES = 3_000_000  # bytes, compressed or not
+JUMPS = 0.1  # cumulative layout shift that Web Vitals still call good
+
+# What is in a drawing is hidden from assistive technology; its description is on the element around
+# it. Of a page's thousands of coloured words of code, one of each colour on each ground is enough.
+# axe would spend most of its time on these.
+THIN_OUT = """() => {
+    document.querySelectorAll("svg[aria-hidden=true]").forEach(svg => svg.replaceChildren());
+    const seen = new Set(), more = [];
+    document.querySelectorAll("pre").forEach(code => {
+        const ground = getComputedStyle(code).backgroundColor;
+        code.querySelectorAll("span").forEach(word => {
+            const kind = `${word.className} on ${ground}`;
+            if (seen.has(kind)) more.push(word);
+            seen.add(kind)})});
+    more.forEach(word => word.replaceWith(...word.childNodes))}"""
+UNFOLD = "document.querySelectorAll('details').forEach(d => d.open = true)"
+STICKING_OUT = """() => [...document.querySelectorAll("body *")].filter(element => {
+    if (element.getBoundingClientRect().right <= innerWidth + 1) return false;
+    for (let up = element; up; up = up.parentElement)
+        if (getComputedStyle(up).overflowX != "visible") return false;
+    return true}).slice(0, 3).map(element => element.outerHTML.slice(0, 120))"""
+LAYOUT_SHIFT = """() => new Promise(resolve => new PerformanceObserver(list => resolve(
+    list.getEntries().reduce((sum, entry) => sum + entry.value, 0)
+    )).observe({type: "layout-shift", buffered: true}) || setTimeout(() => resolve(0), 50))"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """Chromium. For this module alone: Playwright's loop would stop other tests from having one."""
+    with playwright.sync_playwright() as play:
+        path = chromium(play.chromium.executable_path)
+        if path is None:
+            pytest.skip(MISSING)
+        browser = play.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving(BOOK) as server:
+        yield server
+
+
+class Visit:
+    """One page in one colour scheme, opened once, and what is wrong with it."""
+
+    def __init__(self, browser: object, server: Server, name: str, scheme: str) -> None:
+        self.server, self.name, self.faults = server, name, []
+        self.fetched: set[str] = set()
+        settings = {"viewport": DESK, "color_scheme": scheme, "reduced_motion": "reduce"}
+        self.context = browser.new_context(**settings)
+        self.page = self.context.new_page()
+        self.page.on("request", self.note_request)
+        self.page.on("requestfailed", lambda request: self.fault(f"failed: {request.url}"))
+        self.page.on("pageerror", lambda error: self.fault(f"script fails: {error}"))
+        self.page.on("console", self.note_message)
+        server.missing.clear()
+        self.page.goto(server.address + name, wait_until="load")
+        self.page.evaluate("document.fonts.ready")
+
+    def fault(self, text: str) -> None:
+        self.faults.append(text)
+
+    def note_request(self, request: object) -> None:
+        if request.url.startswith(self.server.address):
+            self.fetched.add(unquote(urlsplit(request.url).path.lstrip("/")))
+        elif not request.url.startswith(("data:", "blob:")):
+            self.fault(f"asks another host for {request.url}")
+
+    def note_message(self, message: object) -> None:
+        if message.type in {"error", "warning"}:
+            self.fault(f"console {message.type}: {message.text}")
+
+    def check_access(self, where: str) -> None:
+        """Asks axe; whatever can be unfolded is unfolded."""
+        options = {"runOnly": STANDARD, "resultTypes": ["violations"], "preload": False}
+        result = self.page.evaluate("options => axe.run(options)", options)
+        for violation in result["violations"]:
+            places = [self.place(node) for node in violation["nodes"]]
+            more = f" and {len(places) - 4} more" if len(places) > 4 else ""
+            self.fault(f"axe, {where}: {violation['help']}: {', '.join(places[:4])}{more}")
+
+    @staticmethod
+    def place(node: dict) -> str:
+        reasons = [check["message"] for check in node["any"] + node["all"] + node["none"]]
+        return f"{' '.join(map(str, node['target']))} ({'; '.join(reasons)})"
+
+    def check_width(self) -> None:
+        wide = self.page.evaluate("document.documentElement.scrollWidth") - PHONE["width"]
+        if wide > 0:
+            self.fault(f"{wide} pixels wider than a phone: {self.page.evaluate(STICKING_OUT)}")
+
+    def check_jumps(self) -> None:
+        shift = self.page.evaluate(LAYOUT_SHIFT)
+        if shift > JUMPS:
+            self.fault(f"the page jumps while it loads: layout shift {shift:.2f}")
+
+    def check_sliders(self) -> None:
+        """Each moving figure moves by mouse and by keyboard, and says where it stands."""
+        for figure in self.page.locator("figure:has(input[type=range])").all():
+            name = figure.locator("label").inner_text().strip()
+            slider = figure.locator("input[type=range]")
+            seen = [self.picture(figure)]
+            slider.scroll_into_view_if_needed()
+            box = slider.bounding_box()
+            self.page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
+            seen.append(self.picture(figure))
+            slider.press("End")
+            seen.append(self.picture(figure))
+            if seen[1] == seen[0]:
+                self.fault(f"the mouse does not move the slider {name!r}")
+            if seen[2] == seen[1]:
+                self.fault(f"the keyboard does not move the slider {name!r}")
+            if slider.get_attribute("aria-valuetext") != figure.locator("output").inner_text():
+                self.fault(f"the slider {name!r} says something else than is to be read")
+
+    @staticmethod
+    def picture(figure: object) -> str:
+        return figure.locator(".ot-panels").inner_html()
+
+    def weight(self) -> Weight:
+        files = {BOOK / name for name in self.fetched if (BOOK / name).is_file()}
+        return weigh(BOOK / self.name, files - {BOOK / self.name})
+
+    def close(self) -> list[str]:
+        self.context.close()
+        missing = [f"not found: {path}" for path in self.server.missing]
+        return list(dict.fromkeys(self.faults + missing))
+
+
+def test_the_book_is_built() -> None:
+    chapters = {page for page in PAGES if page.startswith("notebooks/")}
+    assert chapters, f"no chapter in {BOOK}: 'make test' and 'make book' build it"
+    newest = max(path.stat().st_mtime for folder in ("book", "notebooks") for path in files(folder))
+    built = (BOOK / "searchindex.js").stat().st_mtime
+    assert built >= newest, "the built book is older than its sources: run 'make book'"
+
+
+def test_the_root_leads_to_the_first_page(browser, server) -> None:
+    server.missing.clear()
+    page = browser.new_page()
+    page.goto(server.address)
+    page.wait_for_url("**/book/intro.html")
+    page.close()
+    assert server.missing == []
+
+
+def test_search_finds(browser, server) -> None:
+    page = browser.new_page()
+    page.goto(f"{server.address}search.html?q=quantile")
+    page.wait_for_selector("#search-results li a")
+    page.close()
+
+
+def files(folder: str) -> Iterator[Path]:
+    for path in (BOOK.parents[1] / folder).rglob("*"):
+        if path.is_file() and path.suffix in {".ipynb", ".md", ".css", ".py"}:
+            yield path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page(browser, server, name, scheme, record_property) -> None:
+    visit = Visit(browser, server, name, scheme)
+    if scheme == "light":
+        visit.check_jumps()
+        weight = visit.weight()
+        record_property("page weight", [name, list(weight)])
+        visit.check_sliders()
+        if name.startswith("notebooks/") and weight.first_view > MOST:
+            visit.fault(f"{weight.first_view:,} bytes compressed before its figures")
+        if weight.whole > MOST_WITH_FIGURES:
+            visit.fault(f"{weight.whole:,} bytes with its figures")
+    visit.page.evaluate(THIN_OUT)
+    visit.page.evaluate(UNFOLD)
+    visit.page.evaluate(axe.AXE_SCRIPT)
+    visit.check_access(f"{scheme}, desk")
+    visit.page.set_viewport_size(PHONE)
+    visit.page.wait_for_timeout(500)  # the theme waits before it makes what now scrolls focusable
+    visit.check_width()
+    visit.check_access(f"{scheme}, phone")
+    assert visit.close() == []
+
+
+FAULTY = """<!DOCTYPE html><html><head><title>Faulty</title>
+<link rel="icon" href="data:,"></head><body>
+<p style="color: #999; background: #fff">pale</p><div style="width: 600px">wide</div>
+<img src="gone.png" alt="gone"><img src="http://localhost:9/a.png" alt="elsewhere">
+<figure class="ot-figure"><div class="ot-panels">still</div><label>Dead
+<input type="range" max="9" value="9" aria-valuetext="nine"></label><output>9</output></figure>
+<script>console.warn("careful"); undefined.thing</script></body></html>"""
+
+
+def test_every_check_finds_its_fault(browser, tmp_path) -> None:
+    (tmp_path / "faulty.html").write_text(FAULTY)
+    with serving(tmp_path) as server:
+        visit = Visit(browser, server, "faulty.html", "light")
+        visit.check_sliders()
+        visit.page.evaluate(axe.AXE_SCRIPT)
+        visit.check_access("desk")
+        visit.page.set_viewport_size(PHONE)
+        visit.check_width()
+        found = "\n".join(visit.close())
+    for fault in (
+        "contrast ratio",
+        "must have a lang attribute",
+        "pixels wider than a phone",
+        "not found: /gone.png",
+        "asks another host for http://localhost:9/a.png",
+        "the mouse does not move the slider 'Dead'",
+        "the keyboard does not move the slider 'Dead'",
+        "says something else",
+        "console warning: careful",
+        "script fails",
+    ):
+        assert fault in found

@@ -1,0 +1,75 @@
+"""A browser for the built book: where Chromium is, and a server that only this machine reaches."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from tools.chapters import ROOT
+
+BOOK = ROOT / "_build" / "html"
+VARIABLE = "OFFLINE_TUTOR_CHROMIUM"
+NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge"]
+MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+MISSING = (
+    "no Chromium: install it (Debian: apt install chromium; elsewhere: "
+    f"playwright install chromium), or set {VARIABLE} to the path of one"
+)
+
+
+def chromium(of_playwright: str | None = None) -> str | None:
+    """Path of a Chromium: the variable's, one on PATH or of macOS, else Playwright's own, if any.
+
+    Raises:
+        FileNotFoundError: the variable names a file that is not there.
+    """
+    if named := os.environ.get(VARIABLE):
+        if not Path(named).is_file():
+            raise FileNotFoundError(f"{VARIABLE}={named}: there is no such file")
+        return named
+    candidates = [*map(shutil.which, NAMES), str(MACOS), of_playwright]
+    return next((path for path in candidates if path and Path(path).is_file()), None)
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a folder on a free port of 127.0.0.1 and remembers what was not found."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.missing: list[str] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    server: Server
+
+    def __init__(self, request: object, client: object, server: Server) -> None:
+        super().__init__(request, client, server, directory=str(server.folder))
+
+    def log_request(self, code: int | HTTPStatus | str = "-", size: object = "-") -> None:
+        if isinstance(code, int) and code >= 400:  # an HTTPStatus is an int
+            self.server.missing.append(self.path)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing: the tests' output has room for what matters."""
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """A server of the folder, for as long as the block runs."""
+    with Server(folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
