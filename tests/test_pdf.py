@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 from pypdf import PageObject, PdfReader
 
 from tools import pdf
+from tools.browser import MISSING, VARIABLE, chromium
 from tools.chapters import chapters
 
 CODE = "x = 1  # " + "0123456789" * 12 + "END"
@@ -35,11 +36,10 @@ def page(article: str) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    try:
-        executable = pdf.chromium()
-    except SystemExit as missing:
-        pytest.skip(str(missing))
     with sync_playwright() as playwright:
+        executable = chromium(playwright.chromium.executable_path)
+        if executable is None:
+            pytest.skip(MISSING)
         browser = playwright.chromium.launch(executable_path=executable)
         yield browser
         browser.close()
@@ -132,15 +132,21 @@ def test_the_real_book(browser: Browser, tmp_path: Path) -> None:
         assert title in words(reader.pages[place])
 
 
-def test_missing_browser_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(pdf.VARIABLE, "/no/such/browser")
-    with pytest.raises(SystemExit, match=r"no /no/such/browser here.*apt-get install chromium"):
-        pdf.chromium()
+def test_missing_browser_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "index.html").touch()
+    monkeypatch.setattr(pdf, "BUILT", tmp_path)
+    monkeypatch.setattr(pdf, "chromium", lambda _: None)
+    with pytest.raises(SystemExit, match="apt install chromium"):
+        pdf.main()
 
 
-def test_the_named_browser_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(pdf.VARIABLE, shutil.which("sh") or "")
-    assert pdf.chromium() == shutil.which("sh")
+def test_the_named_browser_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = shutil.which("sh") or ""
+    monkeypatch.setenv(VARIABLE, shell)
+    assert chromium() == shell
+    monkeypatch.setenv(VARIABLE, "/no/such/browser")
+    with pytest.raises(FileNotFoundError, match=f"{VARIABLE}=/no/such/browser"):
+        chromium()
 
 
 def test_unbuilt_book_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -24,13 +22,12 @@ import yaml
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 from pypdf import PdfReader, PdfWriter
 
+from tools.browser import MISSING, chromium
 from tools.chapters import ROOT
 
 BUILT = ROOT / "_build" / "html"
 PDF = ROOT / "_build" / "pdf" / "offline_tutor.pdf"
 HOST = "http://book.invalid"  # no such host: every file comes from the folder
-VARIABLE = "OFFLINE_TUTOR_CHROMIUM"
-NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge"]
 HERE = Path(__file__).parent
 WIDTH = 642  # pixels between the margins of pdf.css
 CUT = """width => [...document.querySelectorAll("body *")]
@@ -68,23 +65,6 @@ def files(part: Mapping[str, Any]) -> list[str]:
     below = [*part.get("chapters", []), *part.get("sections", [])]
     own = [part["file"]] if "file" in part else []
     return own + [name for entry in below for name in files(entry)]
-
-
-def chromium() -> str:
-    """The browser: the one that OFFLINE_TUTOR_CHROMIUM names, else the first that is found.
-
-    Raises:
-        SystemExit: there is none.
-    """
-    asked = os.environ.get(VARIABLE)
-    for name in [asked] if asked else NAMES:
-        if found := shutil.which(name):
-            return found
-    raise SystemExit(
-        f"The PDF is printed by Chromium, and there is no {asked or NAMES[0]} here. On Debian and "
-        "Ubuntu: sudo apt-get install chromium fonts-dejavu; elsewhere install Chrome or Chromium, "
-        f"and name it if it is not found: make pdf {VARIABLE}=/path/to/chrome"
-    )
 
 
 def serve(route: Route, document: str = "") -> None:
@@ -237,10 +217,12 @@ def add_bookmarks(file: Path, articles: list[Article], numbers: Mapping[str, int
 def main() -> int:
     if not (BUILT / "index.html").is_file():
         raise SystemExit("There is no built book to print: run `make book` first.")
-    executable = chromium()
     logging.getLogger("pypdf").setLevel(logging.ERROR)  # Chromium miscounts the parts of its PDF
     PDF.parent.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
+        executable = chromium(playwright.chromium.executable_path)
+        if executable is None:
+            raise SystemExit(f"The PDF is printed by a browser: {MISSING}. Fonts: fonts-dejavu.")
         browser = playwright.chromium.launch(executable_path=executable)
         count = print_book(browser, PDF)
         browser.close()
