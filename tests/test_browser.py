@@ -7,10 +7,12 @@ looked for. Faults of a page are collected and told together.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from tools.browser import BOOK, MISSING, Server, chromium, serving
 from tools.pages import Weight, weigh
@@ -42,6 +44,10 @@ THIN_OUT = """() => {
             if (seen.has(kind)) more.push(word);
             seen.add(kind)})});
     more.forEach(word => word.replaceWith(...word.childNodes))}"""
+# The letters of formulas are drawn by CSS; the browser tells which, as it understands the CSS.
+LETTERS = """() => [...new Set([...document.querySelectorAll("mjx-c")].map(
+    letter => getComputedStyle(letter, "::before").content.replace(/^"|"$/g, "")))].join("")"""
+SETTLED = "Promise.all(document.getAnimations().map(animation => animation.finished))"
 UNFOLD = "document.querySelectorAll('details').forEach(d => d.open = true)"
 STICKING_OUT = """() => [...document.querySelectorAll("body *")].filter(element => {
     if (element.getBoundingClientRect().right <= innerWidth + 1) return false;
@@ -102,7 +108,8 @@ class Visit:
             self.fault(f"console {message.type}: {message.text}")
 
     def check_access(self, where: str) -> None:
-        """Asks axe; whatever can be unfolded is unfolded."""
+        """Asks axe, once colours have settled; whatever can be unfolded is unfolded."""
+        self.page.evaluate(SETTLED)
         options = {"runOnly": STANDARD, "resultTypes": ["violations"], "preload": False}
         result = self.page.evaluate("options => axe.run(options)", options)
         for violation in result["violations"]:
@@ -148,6 +155,14 @@ class Visit:
     def picture(figure: object) -> str:
         return figure.locator(".ot-panels").inner_html()
 
+    def check_letters(self) -> None:
+        """Each letter of a formula is in one of MathJax's fonts, which were cut to what is used."""
+        missing = {ord(letter) for letter in self.page.evaluate(LETTERS)} - letters_of_fonts()
+        if missing:
+            self.fault(f"fonts without {', '.join(f'U+{code:04X}' for code in sorted(missing))}")
+        if icons := self.page.locator(":not(svg)[class*='fa-']").count():
+            self.fault(f"{icons} icons are not drawn")
+
     def weight(self) -> Weight:
         files = {BOOK / name for name in self.fetched if (BOOK / name).is_file()}
         return weigh(BOOK / self.name, files - {BOOK / self.name})
@@ -156,6 +171,12 @@ class Visit:
         self.context.close()
         missing = [f"not found: {path}" for path in self.server.missing]
         return list(dict.fromkeys(self.faults + missing))
+
+
+@cache
+def letters_of_fonts() -> set[int]:
+    fonts = [TTFont(path) for path in (BOOK / "_static" / "mathjax").glob("*.woff")]
+    return {code for font in fonts for code in font.getBestCmap() or ()}
 
 
 def test_the_book_is_built() -> None:
@@ -194,6 +215,7 @@ def test_page(browser, server, name, scheme, record_property) -> None:
     visit = Visit(browser, server, name, scheme)
     if scheme == "light":
         visit.check_jumps()
+        visit.check_letters()
         weight = visit.weight()
         record_property("page weight", [name, list(weight)])
         visit.check_sliders()

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -136,6 +137,7 @@ def test_missing_browser_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (tmp_path / "index.html").touch()
     monkeypatch.setattr(pdf, "BUILT", tmp_path)
     monkeypatch.setattr(pdf, "chromium", lambda _: None)
+    monkeypatch.setattr(pdf, "sync_playwright", MagicMock())  # one is running, for `browser`
     with pytest.raises(SystemExit, match="apt install chromium"):
         pdf.main()
 

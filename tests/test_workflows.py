@@ -6,6 +6,7 @@ That they are valid and safe is seen to by zizmor, one of the checks in tests/te
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from collections import defaultdict
 from pathlib import Path
@@ -19,7 +20,8 @@ from tools.chapters import ROOT
 FOLDER = ROOT / ".github" / "workflows"
 NAMES = sorted(file.name for file in FOLDER.glob("*.yml"))
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-LINT = next(hook["entry"] for hook in HOOKS if hook["id"] == "zizmor").split()
+ENTRY = next(hook["entry"] for hook in HOOKS if hook["id"] == "zizmor").split()
+LINT = [Path(sys.executable).with_name(ENTRY[0]), *ENTRY[1:]]
 
 
 def jobs(name: str) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from sphinx.errors import ExtensionError
 
 ICONS = "_static/scripts/fontawesome.js"
 ICON = re.compile(
-    r'<i class="(fa[srb]?(?:-solid|-regular|-brands)?) fa-([a-z0-9-]+)([^"]*)"[^>]*></i>'
+    r'<(i|span)(?P<before>[^>]*) class="(?P<others>[^"]*?)'
+    r'\b(?P<style>fa[srb]?(?:-solid|-regular|-brands)?) fa-(?P<name>[a-z0-9-]+)(?P<more>[^"]*)"'
+    r"(?P<after>[^>]*)></\1>"
 )
 # Which of the icons of one name comes first in Font Awesome's file: brands, regular, solid.
 PLACES = {"r": 0, "s": -1, "b": 0, "": -1}
@@ -37,25 +39,27 @@ INDEX = """<!DOCTYPE html>
 
 
 @cache
-def drawing(scripts: str, name: str, place: int) -> str:
-    """An icon as SVG, out of Font Awesome's script."""
+def drawing(scripts: str, name: str, place: int) -> tuple[str, str]:
+    """The box and the outline of an icon, out of Font Awesome's script."""
     entry = rf'[,{{]"?{re.escape(name)}"?:\[(\d+),(\d+),\[[^\]]*\],"\w+","([^"]+)"\]'
     found = re.findall(entry, scripts)
     if not found:
         raise ExtensionError(f"the theme asks for the icon {name!r}, which Font Awesome has not")
     width, height, path = found[place]
-    return (
-        f'<svg class="svg-inline--fa fa-{name}{{classes}}" viewBox="0 0 {width} {height}" '
-        f'aria-hidden="true" focusable="false"><path fill="currentColor" d="{path}"/></svg>'
-    )
+    return f"0 0 {width} {height}", path
 
 
 def draw_icons(html: str, scripts: str) -> str:
     """Icons as drawings, where Font Awesome's script would put them when the page is open."""
 
-    def draw(match: re.Match[str]) -> str:
-        style = re.sub("fa-?", "", match[1])[:1]
-        return drawing(scripts, match[2], PLACES[style]).replace("{classes}", match[3])
+    def draw(icon: re.Match[str]) -> str:
+        style = re.sub("fa-?", "", icon["style"])[:1]
+        box, path = drawing(scripts, icon["name"], PLACES[style])
+        classes = f"svg-inline--fa {icon['others']}{' '.join(icon['more'].split())}"
+        return (
+            f'<svg{icon["before"]} class="{classes}"{icon["after"]} viewBox="{box}" '
+            f'aria-hidden="true" focusable="false"><path fill="currentColor" d="{path}"/></svg>'
+        )
 
     return ICON.sub(draw, html)
 

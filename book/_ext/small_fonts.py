@@ -26,7 +26,7 @@ ALL_ICONS = re.compile(r"\.fa-[^{}]*\{[^{}]*\}")
 
 def letters(styles: str) -> set[int]:
     """Code points of what a style sheet draws."""
-    drawn = "".join(CONTENT.findall(ALL_ICONS.sub("", styles)))
+    drawn = "\n".join(CONTENT.findall(ALL_ICONS.sub("", styles)))
     coded = {int(code, 16) for code in ESCAPE.findall(drawn)}
     return coded | set(map(ord, ESCAPE.sub("", drawn)))
 
