@@ -1,7 +1,8 @@
 """Training on real datasets that nobody here made, given as arrays of one's own.
 
 They are no part of the project: OFFLINE_TUTOR_EXTERNAL_DATA names their folder. One setting of
-TD3+BC serves both pendulum sets, and one of CQL on SAC; one of discrete CQL the cart and its pole.
+TD3+BC serves both pendulum sets, one of discrete CQL the cart and its pole; CQL on SAC has an alpha
+for each set.
 """
 
 import os
@@ -31,8 +32,9 @@ CONFIGS = {
     td3: td3.Config(**SIZES, **RATES),
     td3_bc: td3_bc.Config(**SIZES, **RATES, alpha=2.0),
     sac: sac.Config(**SOFT),
-    cql_sac: cql_sac.Config(**SOFT, alpha=10.0, num_samples=3),
+    cql_sac: cql_sac.Config(**SOFT, num_samples=3),
 }
+ALPHAS = {MEDIUM: 3.0, REPLAY: 100.0}  # of CQL, found on seeds 100 and 101
 
 
 CARTPOLE = environments.CartPole(max_episode_steps=200)
@@ -62,9 +64,12 @@ def load_pendulum(name: str) -> data.Dataset:
 @cache
 def mean_return(algorithm: ModuleType, name: str) -> float:
     """Over 5 seeds and 64 fresh episodes each, after 6000 steps."""
+    config = CONFIGS[algorithm]
+    if algorithm is cql_sac:
+        config = replace(config, alpha=ALPHAS[name])
     run = training.train(
-        algorithm, load_pendulum(name), config=CONFIGS[algorithm], num_steps=6000, batch_size=128,
-        seeds=5, every=6000, normalize=True, progress=False,
+        algorithm, load_pendulum(name), config=config, num_steps=6000, batch_size=128, seeds=5,
+        every=6000, normalize=True, progress=False,
     )  # fmt: skip
     returns = evaluation.evaluate(run.policy, PENDULUM, episodes=64)
     interval = evaluation.bootstrap_interval(returns)
