@@ -1,7 +1,8 @@
 """Training on real datasets that nobody here made, given as arrays of one's own.
 
 They are no part of the project: OFFLINE_TUTOR_EXTERNAL_DATA names their folder. One setting of
-TD3+BC serves both pendulum sets, one of CQL the cart and its pole.
+TD3+BC serves both pendulum sets, one of discrete CQL the cart and its pole; CQL on SAC has an alpha
+for each set.
 """
 
 import os
@@ -15,20 +16,25 @@ import numpy as np
 import pytest
 
 from offline_tutor import data, environments, evaluation, training
-from offline_tutor.algorithms import bc, cql_qr_dqn, td3, td3_bc
+from offline_tutor.algorithms import bc, cql_qr_dqn, cql_sac, sac, td3, td3_bc
 
 FOLDER = os.environ.get("OFFLINE_TUTOR_EXTERNAL_DATA")
 pytestmark = pytest.mark.skipif(
     FOLDER is None, reason="OFFLINE_TUTOR_EXTERNAL_DATA names no folder of datasets"
 )
 PENDULUM = environments.Pendulum()
+MEDIUM, REPLAY = "rllib_pendulum_medium", "d3rlpy_pendulum_replay"
 SIZES: dict[str, Any] = {"hidden": (64, 64), "actor_learning_rate": 1e-3}
 RATES: dict[str, Any] = {"critic_learning_rate": 1e-3, "discount": 0.98, "tau": 0.02}
+SOFT: dict[str, Any] = RATES | {"hidden": (64, 64), "temperature_learning_rate": 1e-3}
 CONFIGS = {
     bc: bc.Config(**SIZES),
     td3: td3.Config(**SIZES, **RATES),
     td3_bc: td3_bc.Config(**SIZES, **RATES, alpha=2.0),
+    sac: sac.Config(**SOFT),
+    cql_sac: cql_sac.Config(**SOFT, num_samples=3),
 }
+ALPHAS = {MEDIUM: 3.0, REPLAY: 100.0}  # of CQL, found on seeds 100 and 101
 
 
 CARTPOLE = environments.CartPole(max_episode_steps=200)
@@ -55,30 +61,45 @@ def load_pendulum(name: str) -> data.Dataset:
     return load(name, action_bounds=(-2.0, 2.0))
 
 
-def mean_return(algorithm: ModuleType, dataset: data.Dataset) -> float:
+@cache
+def mean_return(algorithm: ModuleType, name: str) -> float:
     """Over 5 seeds and 64 fresh episodes each, after 6000 steps."""
+    config = CONFIGS[algorithm]
+    if algorithm is cql_sac:
+        config = replace(config, alpha=ALPHAS[name])
     run = training.train(
-        algorithm, dataset, config=CONFIGS[algorithm], num_steps=6000, batch_size=128, seeds=5,
+        algorithm, load_pendulum(name), config=config, num_steps=6000, batch_size=128, seeds=5,
         every=6000, normalize=True, progress=False,
     )  # fmt: skip
     returns = evaluation.evaluate(run.policy, PENDULUM, episodes=64)
     interval = evaluation.bootstrap_interval(returns)
-    print(dataset.name, algorithm.__name__, interval)
+    print(f"{name:24}{algorithm.__name__.rpartition('.')[2]:8}{interval}")
     return interval.estimate
 
 
 def test_medium_beats_cloning() -> None:
-    dataset = load_pendulum("rllib_pendulum_medium")
-    cloning, ours = mean_return(bc, dataset), mean_return(td3_bc, dataset)
+    cloning, ours = (mean_return(method, MEDIUM) for method in (bc, td3_bc))
     assert ours >= -480
     assert ours > cloning
 
 
 def test_replay_needs_the_cloning_term() -> None:
-    dataset = load_pendulum("d3rlpy_pendulum_replay")
-    parent, ours = mean_return(td3, dataset), mean_return(td3_bc, dataset)
+    parent, ours = (mean_return(method, REPLAY) for method in (td3, td3_bc))
     assert ours >= -230
     assert parent < -400
+
+
+def test_conservative_values_find_the_better_half_of_a_mixed_record() -> None:
+    """Where cloning averages two kinds of episodes, of about -1000 and of about -250."""
+    results = {method: mean_return(method, MEDIUM) for method in CONFIGS}
+    assert results[cql_sac] >= -250
+    assert results[cql_sac] > max(results[bc], results[sac])
+
+
+def test_conservative_values_serve_on_the_replay_too() -> None:
+    results = {method: mean_return(method, REPLAY) for method in CONFIGS}
+    assert results[cql_sac] >= -230
+    assert results[cql_sac] > results[td3]
 
 
 def load_cartpole(*, limits_are_ends: bool = False) -> data.Dataset:

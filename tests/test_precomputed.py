@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import jax
 import numpy as np
 import pytest
 
 from offline_tutor import precomputed
-from offline_tutor.environments import CORRIDORS
-from offline_tutor.precomputed import alpha_sweep, cql_sweep, sweep
+from offline_tutor.environments import CORRIDORS, PointMaze
+from offline_tutor.precomputed import alpha_sweep, cql_sac_sweep, cql_sweep, sweep
 
-SWEEPS = [(module, name) for module in (alpha_sweep, cql_sweep) for name in module.TASKS]
+MODULES = (alpha_sweep, cql_sweep, cql_sac_sweep)
+SWEEPS = [(module, name) for module in MODULES for name in module.TASKS]
 each_sweep = pytest.mark.parametrize(("module", "name"), SWEEPS, ids=[name for _, name in SWEEPS])
 META = {
     "command",
@@ -32,18 +34,19 @@ META = {
 @pytest.fixture(scope="module")
 def short_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[ModuleType, Path]:
     """The file of each program with few alphas, two seeds and a few steps."""
-    files, tried = {}, {alpha_sweep: (0.5,), cql_sweep: (0.5, np.inf)}
+    files = {}
+    tried = {alpha_sweep: (0.5,), cql_sweep: (0.5, np.inf), cql_sac_sweep: (0.0, 0.5)}
     for module, alphas in tried.items():
         folder = tmp_path_factory.mktemp("precomputed")
         name = next(iter(module.TASKS))
-        arguments = [name, "--steps", "4", "--seeds", "2", "--folder", str(folder)]
+        arguments = [name, "--steps", "6", "--seeds", "2", "--folder", str(folder)]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "ALPHAS", alphas)
             files[module] = sweep.main(module, arguments)
     return files
 
 
-@pytest.mark.parametrize("module", [alpha_sweep, cql_sweep])
+@pytest.mark.parametrize("module", MODULES)
 def test_short_run_writes_the_same_kind_of_file(
     module: ModuleType, short_runs: dict[ModuleType, Path]
 ) -> None:
@@ -54,7 +57,7 @@ def test_short_run_writes_the_same_kind_of_file(
     assert arrays.keys() == committed.keys() and meta.keys() == committed_meta.keys() == META
     for key in arrays:
         assert arrays[key].shape[1:] in ((), (2,), committed[key].shape[1:]), key
-    assert meta["command"].endswith(f"{module.__name__} {name} --steps 4 --seeds 2")
+    assert meta["command"].endswith(f"{module.__name__} {name} --steps 6 --seeds 2")
     assert arrays["returns"].shape == (len(arrays["alphas"]), 2)
     assert finite(arrays)
     assert list(file.parent.iterdir()) == [file]
@@ -113,6 +116,18 @@ def test_committed_sweep_is_of_the_data_and_settings_of_today(
     assert meta["dataset_sha256"] == sweep.checksum(name), again
     config = json.loads(json.dumps(module.describe(name)))
     assert meta["config"] == config and meta["batch_size"] == module.BATCH_SIZE, again
+
+
+def test_values_are_in_the_environment_s_units_whatever_the_training_was_in() -> None:
+    """In the maze, where rewards are multiplied for the training, what is true is at most 1."""
+    arrays, meta = precomputed.load(cql_sac_sweep.stem("maze/stitch-v0"))
+    assert meta["config"]["reward_scale"] > 1 >= arrays["true"].max()
+    # The fields are of the seed in the middle: at A they say what it believes there, but for noise.
+    start = np.asarray(PointMaze("A").initial(jax.random.key(0)))[None]
+    for field, believed in zip(arrays["fields"], arrays["believed"], strict=True):
+        at_start = float(alpha_sweep.from_field(field)[0](start)[0])
+        middle = np.sort(believed)[len(believed) // 2]
+        assert abs(at_start - middle) < 0.2 + 0.5 * abs(middle)
 
 
 def test_unknown_name_lists_what_there_is() -> None:
