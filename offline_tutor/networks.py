@@ -13,6 +13,7 @@ from offline_tutor.data import Array
 Params = dict[
     str, dict[str, Array]
 ]  # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
+CHUNK = 32  # rows at a time in `mean_in_chunks`, at most
 
 
 class MLP(nn.Module):
@@ -29,7 +30,7 @@ class MLP(nn.Module):
 
 def init_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
     """Parameters of an MLP with `inputs` inputs: LeCun-normal kernels, zero biases."""
-    return MLP(sizes).init(key, jax.numpy.zeros(inputs))["params"]
+    return MLP(sizes).init(key, jnp.zeros(inputs))["params"]
 
 
 def mlp(params: Params, x: Array) -> Array:
@@ -48,6 +49,43 @@ def gradient_step(
     value, gradient = jax.value_and_grad(loss)(params)
     step, optimizer_state = optax.adam(learning_rate).update(gradient, optimizer_state)
     return optax.apply_updates(params, step), optimizer_state, value
+
+
+def mean_in_chunks(loss: Callable[..., Array], params: Any, *rows: Any) -> Array:
+    """`loss(params, *rows)`, a mean over rows, as the mean over chunks of `CHUNK` rows or fewer.
+
+    Faster on a CPU where one row means much work: what a chunk computes on the way stays in the
+    cache, since its gradient is taken before the next begins. Differentiable by `params`.
+    """
+    if jax.default_backend() != "cpu":  # others want much work at a time
+        return loss(params, *rows)
+    num_rows = jax.tree.leaves(rows)[0].shape[0]
+    num_chunks = num_rows // max(n for n in range(1, CHUNK + 1) if num_rows % n == 0)
+    chunks = jax.tree.map(lambda leaf: leaf.reshape(num_chunks, -1, *leaf.shape[1:]), rows)
+
+    def value_and_gradient(params: Any, chunks: Any) -> tuple[Array, Any]:
+        def add(total: Any, chunk: Any) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(params, *chunk)), None
+
+        zero = jax.tree.map(jnp.zeros_like, (jnp.zeros(()), params))
+        total, _ = jax.lax.scan(add, zero, chunks)
+        return jax.tree.map(lambda leaf: leaf / num_chunks, total)
+
+    @jax.custom_vjp
+    def mean(params: Any, chunks: Any) -> Array:
+        return value_and_gradient(params, chunks)[0]
+
+    def forward(params: Any, chunks: Any) -> tuple[Array, Any]:
+        value, gradient = value_and_gradient(params, chunks)
+        return value, (gradient, chunks)
+
+    def backward(saved: Any, sensitivity: Array) -> tuple[Any, Any]:
+        gradient, chunks = saved  # rows are data: nobody asks for their gradient
+        zeros = jax.tree.map(jnp.zeros_like, chunks)
+        return jax.tree.map(lambda leaf: sensitivity * leaf, gradient), zeros
+
+    mean.defvjp(forward, backward)
+    return mean(params, chunks)
 
 
 def squash(mean: Array, log_std: Array, noise: Array) -> tuple[Array, Array]:

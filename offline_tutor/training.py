@@ -177,6 +177,8 @@ def _start(
 
     # Not under jit: its parts are compiled once and serve every run, the whole would be every time.
     states, keys = jax.vmap(one_seed)(np.array(seeds, np.uint32))
+    # Weak types, as of jnp.log(1.0), would not come back, and the loop would be compiled again.
+    states = jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), states)
     num_devices = math.gcd(len(seeds), jax.device_count())
     mesh = jax.sharding.Mesh(jax.devices()[:num_devices], "seeds")
     by_seed = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds"))

@@ -7,6 +7,7 @@ and hyper-parameters come from each file's `meta`, so another file of a kind mus
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,16 @@ import numpy as np
 import optax
 import pytest
 
-from offline_tutor.algorithms import cql_qr_dqn, dqn, qr_dqn, td3, td3_bc
+from offline_tutor.algorithms import (
+    cql_qr_dqn,
+    cql_sac,
+    cql_sac_options,
+    dqn,
+    qr_dqn,
+    sac,
+    td3,
+    td3_bc,
+)
 from offline_tutor.data import Transitions
 
 FOLDER = Path(os.environ.get("OFFLINE_TUTOR_REFERENCE", Path(__file__).parent / "reference"))
@@ -50,7 +60,7 @@ class Reference:
         return layers
 
 
-def check_td3_bc(reference: Reference) -> None:
+def check_td3_bc(reference: Reference, _: object) -> None:
     """Every loss, the final parameters and the final policy after the file's updates."""
     meta, arrays = reference.meta, reference.arrays
     assert meta["adam_eps"] == 1e-8, "the package uses Adam's own epsilon"
@@ -110,7 +120,7 @@ def _td3_state(reference: Reference, when: str, config: td3.Config) -> td3.State
     )
 
 
-def check_cql_qr_dqn(reference: Reference) -> None:
+def check_cql_qr_dqn(reference: Reference, _: object) -> None:
     """Next actions, both terms of the loss and its gradient by the quantiles.
 
     The file holds quantiles and no network, so a network of one layer looks them up: its weights
@@ -151,9 +161,96 @@ def check_cql_qr_dqn(reference: Reference) -> None:
     close(gradient["layer0"]["kernel"].reshape(expected.shape), expected)
 
 
+def check_cql_sac(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every loss, mean and gradient of one update, and its options where the file has them."""
+    meta, arrays = reference.meta, reference.arrays
+    assert meta["cql_temp"] == 1 and meta["importance_sample"], "what the package does"
+    assert meta["log_std_clip"] == [-20, 2], "what the package does"
+    expected, noise, rows = (
+        {key.removeprefix(kind): jnp.asarray(arrays[key]) for key in arrays if key.startswith(kind)}
+        for kind in ("expected/", "noise/", "batch/")
+    )
+    lagrange = meta["lagrange"]
+    config = cql_sac_options.Config(
+        discount=meta["discount"],
+        target_entropy=meta["target_entropy"],
+        entropy_in_target=meta["backup_entropy"],
+        num_samples=meta["cql_n_actions"],
+        alpha=meta["cql_alpha"],
+        max_backup=meta["max_target_backup"],
+        target_gap=meta["target_action_gap"] if lagrange else None,
+    )
+    actor = reference.network("params/actor")
+    critic, target_critic = (
+        (reference.network(f"params/{name}1"), reference.network(f"params/{name}2"))
+        for name in ("critic", "critic_target")
+    )
+    fields = (jnp.zeros((), int), actor, critic, target_critic, jnp.asarray(meta["log_alpha"]))
+    state = sac.State(*fields, None, None, None)
+    batch = Transitions(
+        rows["observations"],
+        rows["actions"],
+        rows["rewards"][:, 0],
+        rows["next_observations"],
+        rows["dones"][:, 0],
+    )
+    close = partial(assert_close, rtol=1e-10, atol=1e-10)
+
+    backup = noise["normal_backup"]
+    backup = backup[None] if backup.ndim == 2 else backup.swapaxes(0, 1)
+    targets = cql_sac_options.target_values(state, batch, backup, config)
+    close(jnp.exp(state.log_temperature), expected["alpha"])
+    q1, q2 = td3.values(critic, batch.observations, batch.actions)
+    close([q1.mean(), q2.mean()], [expected["average_qf1"], expected["average_qf2"]])
+    errors = [((q - targets) ** 2).mean() for q in (q1, q2)]
+    close(errors, [expected["qf1_loss"], expected["qf2_loss"]])
+    _check_actor(reference, state, batch, noise["normal_actor"], config)
+
+    samples = jnp.stack([noise["normal_current"], noise["normal_next"]]).swapaxes(1, 2)
+    draws = iter([noise["uniform_actions"].swapaxes(0, 1), samples])
+    monkeypatch.setattr(jax.random, "uniform", lambda *args, **kwargs: next(draws))
+    monkeypatch.setattr(jax.random, "normal", lambda *args, **kwargs: next(draws))
+    proposals = cql_sac.propose(state, batch, jax.random.key(0), config)
+    monkeypatch.setattr(cql_sac, "propose", lambda *args: proposals)
+    gaps = cql_sac.gaps(critic, batch, *proposals)
+    close(gaps, [expected["cql_qf1_diff"], expected["cql_qf2_diff"]])
+    log_multiplier = jnp.asarray(meta["log_alpha_prime"] if lagrange else 0.0)
+    weight = config.alpha * cql_sac_options.multiplier(log_multiplier)
+    target_gap = config.target_gap or 0.0
+    penalties = [expected["cql_min_qf1_loss"], expected["cql_min_qf2_loss"]]
+    close(weight * (gaps - target_gap), penalties)
+    if lagrange:
+        loss = cql_sac_options.multiplier_loss(log_multiplier, gaps, target_gap, config.alpha)
+        close(loss, expected["lagrange_loss"])
+    total, gradient = jax.value_and_grad(cql_sac.critic_loss)(
+        critic, state, batch, targets, jax.random.key(0), replace(config, alpha=weight)
+    )
+    close(total - weight * 2 * target_gap, expected["critic_loss_total"])
+    theirs = reference.network("grads/critic1"), reference.network("grads/critic2")
+    jax.tree.map(close, gradient, theirs)
+
+
+def _check_actor(
+    reference: Reference, state: Any, batch: Transitions, noise: jax.Array, config: Any
+) -> None:
+    """Loss and gradient of the actor, and the temperature's loss."""
+    expected = reference.arrays
+    close = partial(assert_close, rtol=1e-10, atol=1e-10)
+    density = sac.sample(state.actor, batch.observations, noise)[1].mean()
+    close(density, expected["expected/log_pi"])
+    loss = sac.temperature_loss(state.log_temperature, density, batch, config)
+    close(loss, expected["expected/alpha_loss"])
+    loss, gradient = jax.value_and_grad(cql_sac_options.actor_loss)(
+        state.actor, state, batch, noise, config
+    )
+    close(loss, expected["expected/actor_loss"])
+    jax.tree.map(close, gradient, reference.network("grads/actor"))
+
+
 CHECKS: dict[str, Callable[[Reference], None]] = {
     "TD3+BC": check_td3_bc,
     "CQL(H) on QR-DQN": check_cql_qr_dqn,
+    "CQL(H) on SAC": check_cql_sac,
 }
 
 
@@ -165,9 +262,9 @@ def test_there_are_references() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_reference(path: Path) -> None:
+def test_reference(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reference = Reference(path)
     algorithm = reference.meta["algorithm"]
     if algorithm not in CHECKS:
         pytest.skip(f"{algorithm} is not in the package yet")
-    CHECKS[algorithm](reference)
+    CHECKS[algorithm](reference, monkeypatch)

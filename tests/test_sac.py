@@ -153,7 +153,9 @@ def test_actor_listens_to_the_smaller_twin_and_is_paid_for_entropy() -> None:
         critic=(constant(2.0), constant(-1.0)), log_temperature=jnp.log(0.5)
     )
     surprise = sac.sample(state.actor, BATCH.observations, NOISE)[1].mean()
-    assert_close(sac.actor_loss(state.actor, state, BATCH, NOISE), 0.5 * surprise + 1, rtol=1e-5)
+    assert_close(
+        sac.actor_loss(state.actor, state, BATCH, NOISE, CONFIG), 0.5 * surprise + 1, rtol=1e-5
+    )
 
 
 def test_a_flat_critic_makes_the_actor_less_certain() -> None:
@@ -163,7 +165,7 @@ def test_a_flat_critic_makes_the_actor_less_certain() -> None:
     def entropy(actor: Params) -> jax.Array:
         return -sac.sample(actor, BATCH.observations, NOISE)[1].mean()
 
-    gradient = jax.grad(sac.actor_loss)(state.actor, state, BATCH, NOISE)
+    gradient = jax.grad(sac.actor_loss)(state.actor, state, BATCH, NOISE, CONFIG)
     moved = jax.tree.map(lambda value, slope: value - 0.01 * slope, state.actor, gradient)
     assert entropy(moved) > entropy(state.actor) + 1e-4
 

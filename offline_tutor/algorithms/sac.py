@@ -77,10 +77,13 @@ def critic_loss(
     return td3.critic_loss(critic, batch, targets)
 
 
-def actor_loss(actor: Params, state: State, batch: Transitions, noise: Array) -> Array:
+def actor_loss(
+    actor: Params, state: State, batch: Transitions, noise: Array, config: Config
+) -> Array:
     """Temperature times log-density less the smaller critic's value: equation 7, second paper.
 
     The gradient passes through the sample: the noise is given, the action follows the actor.
+    `config` is for children that replace it.
     """
     actions, log_density = sample(actor, batch.observations, noise)
     q = jnp.minimum(*values(state.critic, batch.observations, actions))
@@ -126,6 +129,7 @@ def update_critic(
     key: Array,
     config: Config,
     critic_loss: Callable[..., Array] = critic_loss,
+    target_values: Callable[..., Array] = target_values,
 ) -> tuple[State, dict[str, Array]]:
     """One gradient step on both critics; the loss before it, and the targets' mean."""
     targets = target_values(state, batch, noise, config)
@@ -140,12 +144,16 @@ def update_critic(
 
 
 def update_actor(
-    state: State, batch: Transitions, noise: Array, config: Config
+    state: State,
+    batch: Transitions,
+    noise: Array,
+    config: Config,
+    actor_loss: Callable[..., Array] = actor_loss,
 ) -> tuple[State, dict[str, Array]]:
     """One gradient step on the actor and on the temperature; then the targets move a little."""
     log_density = sample(state.actor, batch.observations, noise)[1].mean()
     actor, actor_optimizer, loss = gradient_step(
-        lambda actor: actor_loss(actor, state, batch, noise),
+        lambda actor: actor_loss(actor, state, batch, noise, config),
         state.actor,
         state.actor_optimizer,
         config.actor_learning_rate,
