@@ -7,6 +7,7 @@ table says so and passes no verdict on speed, since a disturbance slows the cont
 """
 
 import argparse
+import datetime
 import json
 import os
 import platform
@@ -17,19 +18,25 @@ import sys
 import venv
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import jax
+
+from benchmarks import gpu
 from benchmarks.limit import operations_per_step
 from benchmarks.package import time_import, time_loading
 from benchmarks.protocol import ROOT, Contender
 
 THEIRS = ROOT / "_build" / "benchmark-venv"
-RESULT = ROOT / "_build" / "benchmark.json"
+RESULTS = Path(__file__).with_name("results")
 SECONDS, QUIET, ENOUGH = 1.2, 0.15, 5
 WAYS = ("fit", "update")  # of using d3rlpy, see `benchmarks.theirs`
 TITLES = {
     "td3_bc": "TD3+BC, 2 x 256, minibatch 256, 11 observations, 3 actions, 1M transitions",
+    "cql_sac": "SAC+CQL, 3 x 256, 30 actions, minibatch 256, 11 observations, 1M transitions",
     "cql_qr_dqn": "QR-DQN+CQL, 2 x 256, 32 quantiles, 8 observations, 4 actions, 1M transitions",
     "package": "The package",
+    "gpu": "On a GPU, 256 wide, minibatch 256, 1M transitions",
 }
 GOALS = {  # of each table: at least, at most
     "td3_bc": {
@@ -38,6 +45,12 @@ GOALS = {  # of each table: at least, at most
         "compile, processor s": (None, 8.0),
         "peak memory, MB": (None, 650.0),
         "5 seeds / 1 seed, time a step": (None, 5.5),
+    },
+    "cql_sac": {
+        "ours / d3rlpy fit": (1.7, None),
+        "share of the matrix limit": (0.7, None),
+        "compile, processor s": (None, 12.0),
+        "peak memory, MB": (None, 750.0),
     },
     "cql_qr_dqn": {
         "batch 32: ours / d3rlpy fit": (5.0, None),
@@ -49,6 +62,7 @@ GOALS = {  # of each table: at least, at most
         "load 1M transitions, s": (None, 3.0),
         "import, s beyond jax and flax": (None, 0.5),
     },
+    "gpu": {"1M steps of TD3+BC, s, compilation included": (None, 60.0)},
 }
 
 
@@ -132,6 +146,22 @@ def td3_bc(rounds: int) -> dict[str, object]:
     return done.table(results)
 
 
+def cql_sac(rounds: int) -> dict[str, object]:
+    """CQL on SAC beside d3rlpy's."""
+    name = "cql_sac"
+    contenders: dict[str, tuple[object, ...]] = {"ours": ("benchmarks.ours", name, 256, 256, 1)}
+    for way in WAYS:
+        contenders[f"d3rlpy {way}"] = ("benchmarks.theirs", name, 256, way)
+    done = Comparison(rounds, contenders)
+    results = {
+        **{f"ours / d3rlpy {way}": done.ratio("ours", f"d3rlpy {way}") for way in WAYS},
+        "share of the matrix limit": done.share("ours", name, 256),
+        "compile, processor s": done.contenders["ours"].ready["compile_cpu_s"],
+        "peak memory, MB": done.contenders["ours"].ready["peak_mb"],
+    }
+    return done.table(results)
+
+
 def cql_qr_dqn(rounds: int) -> dict[str, object]:
     """CQL on QR-DQN beside d3rlpy's, minibatches of 32 and of 256."""
     name, ours, theirs = "cql_qr_dqn", "benchmarks.ours", "benchmarks.theirs"
@@ -158,25 +188,55 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, default=12, help="of bursts; fewer than 5 are a trial"
     )
-    rounds = parser.parse_args().rounds
-    tables = {"td3_bc": td3_bc(rounds), "cql_qr_dqn": cql_qr_dqn(rounds)}
-    loading = {
-        "load 1M transitions, s": time_loading(),
-        "import, s beyond jax and flax": time_import(),
-    }
-    tables["package"] = {"results": loading}
+    measures = {"td3_bc": td3_bc, "cql_sac": cql_sac, "cql_qr_dqn": cql_qr_dqn, "package": package}
+    parser.add_argument("--only", choices=measures, help="one table")
+    options = parser.parse_args()
+    if jax.default_backend() == "gpu":
+        tables = {"gpu": {"results": gpu.measure()}}
+    else:
+        chosen = [options.only] if options.only else list(measures)
+        tables = {name: measures[name](options.rounds) for name in chosen}
     for name, table in tables.items():
-        show(name, table, rounds)
-    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+        show(name, table, options.rounds)
+    if options.only is None and options.rounds >= ENOUGH:
+        print("Written to", keep(tables, options.rounds).relative_to(ROOT))
+
+
+def package(_: int) -> dict[str, object]:
+    """Loading data, importing."""
+    loading, importing = time_loading(), time_import()
+    return {
+        "results": {"load 1M transitions, s": loading, "import, s beyond jax and flax": importing}
+    }
+
+
+def keep(tables: dict[str, Any], rounds: int) -> Path:
+    """Writes what was measured, with machine, versions and commit."""
+    git = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    device = jax.devices()[0].device_kind
     meta = {
-        "commit": git.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "date": datetime.date.today().isoformat(),
+        "commit": commit,
+        "machine": f"{processor()}, {os.cpu_count()} cores; JAX runs on: {device}",
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("jax", "flax", "optax", "numpy")},
         "rounds": rounds,
     }
-    RESULT.write_text(json.dumps({"meta": meta, **tables}, indent=1) + "\n")
-    print("Written to", RESULT.relative_to(ROOT))
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{jax.default_backend()}.json"
+    path.write_text(json.dumps({"meta": meta, **tables}, indent=1) + "\n")
+    return path
+
+
+def processor() -> str:
+    """What the processor calls itself, where it says so (Linux)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def show(name: str, table: dict, rounds: int) -> None:
@@ -196,7 +256,7 @@ def show(name: str, table: dict, rounds: int) -> None:
         verdict = "   MISSED" if missed else ""
         if disturbed and result not in ("compile, processor s", "peak memory, MB"):
             verdict = "   no verdict" if goal else ""
-        print(f"  {result:36}{value:10.2f}  {goal}{verdict}")
+        print(f"  {result:44}{value:10.2f}  {goal}{verdict}")
     if disturbed:
         print(
             f"  Only {quiet} of {rounds} rounds were quiet: all count, and the speeds say little."

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from benchmarks.protocol import Burst
-from benchmarks.sizes import HIDDEN, QUANTILES, SIZES
+from benchmarks.sizes import HIDDEN, QUANTILES, SAMPLES, SIZES
 
 ROWS = (256, 31 * 256)
 
@@ -39,7 +39,8 @@ def main() -> None:
 
 def operations_per_step(algorithm: str, batch: int) -> float:
     """Multiplications and additions of the matrix products in one step, on average."""
-    return {"td3_bc": _td3_bc, "cql_qr_dqn": _cql_qr_dqn}[algorithm]() * 2 * batch
+    products = {"td3_bc": _td3_bc, "cql_sac": _cql_sac, "cql_qr_dqn": _cql_qr_dqn}
+    return products[algorithm]() * 2 * batch
 
 
 def _td3_bc() -> float:
@@ -49,7 +50,7 @@ def _td3_bc() -> float:
     of both; both target critics and the target actor forward. Every second step: actor and first
     critic forward and backward; in the critic only by inputs.
     """
-    observations, actions, _ = SIZES["td3_bc"]
+    observations, actions, _, _ = SIZES["td3_bc"]
     first, middle = (observations + actions) * HIDDEN, HIDDEN**2
     critic, actor = first + middle + HIDDEN, observations * HIDDEN + middle + HIDDEN * actions
     critics = 2 * (2 * critic + middle + HIDDEN) + 2 * critic + actor
@@ -58,9 +59,26 @@ def _td3_bc() -> float:
     return critics + actors / 2
 
 
+def _cql_sac() -> float:
+    """Products a transition, as above.
+
+    Both critics at the proposals and at the data's action, forward and backward; the policy and
+    both target critics at the next observation, forward; the actor forward and backward through
+    both critics.
+    """
+    observations, actions, _, layers = SIZES["cql_sac"]
+    middle, mean_and_std = (layers - 1) * HIDDEN**2, 2 * actions * HIDDEN
+    critic = (observations + actions) * HIDDEN + middle + HIDDEN
+    actor = observations * HIDDEN + middle + mean_and_std
+    critics = 2 * (3 * SAMPLES + 1) * (2 * critic + middle + HIDDEN)
+    targets = actor + 2 * critic
+    through_critics = 2 * (critic + HIDDEN + middle + actions * HIDDEN)
+    return critics + targets + 2 * actor + middle + mean_and_std + through_critics
+
+
 def _cql_qr_dqn() -> float:
     """Products a transition: the target forward, the network forward and backward, as above."""
-    observations, actions, _ = SIZES["cql_qr_dqn"]
+    observations, actions, _, _ = SIZES["cql_qr_dqn"]
     beyond_first = HIDDEN**2 + HIDDEN * actions * QUANTILES
     network = observations * HIDDEN + beyond_first
     return 3 * network + beyond_first

@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 
 from benchmarks.protocol import Burst
-from benchmarks.sizes import QUANTILES, SIZES
+from benchmarks.sizes import HIDDEN, QUANTILES, SAMPLES, SIZES
 from benchmarks.synthetic import make_arrays
 from offline_tutor import data, training
-from offline_tutor.algorithms import cql_qr_dqn, td3_bc
+from offline_tutor.algorithms import cql_qr_dqn, cql_sac, td3_bc
 
 ALGORITHMS: dict[str, tuple[Any, Any]] = {
     "td3_bc": (td3_bc, td3_bc.Config()),
+    "cql_sac": (cql_sac, cql_sac.Config(num_samples=SAMPLES)),
     "cql_qr_dqn": (cql_qr_dqn, cql_qr_dqn.Config(num_quantiles=QUANTILES)),
 }
 
 
 def main(name: str, hidden: int, batch_size: int, seeds: int) -> None:
     """Trains for ever, in bursts of the length that is asked for."""
-    every = 200  # its user has 1000, and Python between pieces is part of what is measured
+    # Its user has 1000, and Python between pieces is part of what is measured; a burst is short.
+    every = 4 if name == "cql_sac" else 200
     marks: list[tuple[float, float]] = []  # wall-clock and processor time after each piece
 
     def advance(run: training.Run) -> None:
@@ -39,13 +41,18 @@ def main(name: str, hidden: int, batch_size: int, seeds: int) -> None:
         run.steps = run.steps[-1:]
 
     burst = Burst()
-    algorithm, config = ALGORITHMS[name]
-    config = replace(config, hidden=(hidden, hidden))
+    algorithm, config = configuration(name, hidden)
     options: dict[str, Any] = {"config": config, "batch_size": batch_size, "seeds": seeds}
     options |= {"num_steps": 10**9, "every": every, "progress": False, "callbacks": [advance]}
     dataset = make_dataset(name)
     start = time.process_time()
     training.train(algorithm, dataset, **options)
+
+
+def configuration(name: str, hidden: int = HIDDEN) -> tuple[Any, Any]:
+    """The algorithm, and its configuration at the sizes of the comparison."""
+    algorithm, config = ALGORITHMS[name]
+    return algorithm, replace(config, hidden=(hidden,) * SIZES[name].layers)
 
 
 def make_dataset(name: str) -> data.Dataset:

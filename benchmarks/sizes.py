@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 TRANSITIONS, EPISODE = 1_000_000, 1000
-HIDDEN = 256  # width of each of two hidden layers
+HIDDEN = 256  # width of each hidden layer
 QUANTILES = 32
+SAMPLES = 10  # actions of CQL on SAC from each of three distributions
 
 
 class Sizes(NamedTuple):
@@ -13,9 +14,11 @@ class Sizes(NamedTuple):
     observations: int
     actions: int
     discrete: bool
+    layers: int  # hidden ones
 
 
 SIZES = {
-    "td3_bc": Sizes(11, 3, discrete=False),  # those of Hopper
-    "cql_qr_dqn": Sizes(8, 4, discrete=True),  # those of LunarLander
+    "td3_bc": Sizes(11, 3, discrete=False, layers=2),  # those of Hopper
+    "cql_sac": Sizes(11, 3, discrete=False, layers=3),
+    "cql_qr_dqn": Sizes(8, 4, discrete=True, layers=2),  # those of LunarLander
 }

@@ -2,7 +2,8 @@
 
 `fit` is what its user gets; `update` is given minibatches that were drawn beforehand, which
 leaves out its sampler. Its discrete CQL is double Q-learning, a forward pass more than ours, and
-computes its penalty in a pass of its own: the same sizes, not the same work.
+computes its penalty in a pass of its own: the same sizes, not the same work. Its continuous CQL
+learns alpha by a multiplier, as it does unless told otherwise.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import warnings
 from typing import Any
 
 from benchmarks.protocol import Burst
-from benchmarks.sizes import QUANTILES
+from benchmarks.sizes import HIDDEN, QUANTILES, SAMPLES, SIZES
 from benchmarks.synthetic import make_arrays
 
 
@@ -24,16 +25,23 @@ def main(name: str, batch_size: int, way: str) -> None:
         import d3rlpy
 
     dataset = make_dataset(name)
-    if name == "td3_bc":
-        algorithm = d3rlpy.algos.TD3PlusBCConfig(batch_size=batch_size).create(device=False)
-    else:
+    networks = d3rlpy.models.VectorEncoderFactory([HIDDEN] * SIZES[name].layers)
+    options: dict[str, Any] = {"batch_size": batch_size}
+    if name == "cql_qr_dqn":
         quantiles = d3rlpy.models.QRQFunctionFactory(n_quantiles=QUANTILES)
-        config = d3rlpy.algos.DiscreteCQLConfig(batch_size=batch_size, q_func_factory=quantiles)
-        algorithm = config.create(device=False)
+        options |= {"q_func_factory": quantiles, "encoder_factory": networks}
+        config = d3rlpy.algos.DiscreteCQLConfig(**options)
+    else:
+        options |= {"actor_encoder_factory": networks, "critic_encoder_factory": networks}
+        if name == "cql_sac":
+            config = d3rlpy.algos.CQLConfig(**options, n_action_samples=SAMPLES)
+        else:
+            config = d3rlpy.algos.TD3PlusBCConfig(**options)
+    algorithm = config.create(device=False)
     algorithm.build_with_dataset(dataset)
     burst = Burst()
     batches = [dataset.sample_transition_batch(batch_size) for _ in range(100)]
-    for batch in batches[:20]:
+    for batch in batches[:5]:
         algorithm.update(batch)
     burst.send({})
 
