@@ -1,67 +1,63 @@
-"""Draws the book's signature picture for the README: `python -m tools.picture`.
+"""Draws the book's signature picture: `python -m tools.picture`, from the precomputed sweeps.
 
-The maze in four panels: the dataset's walks, and what cloning, TD3 and TD3+BC make of them, at the
-settings of the chapter on TD3+BC. Of its ten seeds it shows the one in the middle when they are
-ordered by what TD3 believes at the start.
+The maze: the dataset's walks, and what cloning, TD3, TD3+BC and CQL make of them. Each method shows
+the seed in the middle when its seeds are ordered by what their critics believe at the start. One
+picture of all for the README, and one of each for the first page, which sets them side by side or,
+on a phone, one below the other.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
 from offline_tutor import figures
-from offline_tutor.algorithms import bc, td3, td3_bc
 from offline_tutor.data import load_dataset
-from offline_tutor.environments import PointMaze
-from offline_tutor.evaluation import compare_values, evaluate
-from offline_tutor.training import Run, train
+from offline_tutor.precomputed import load
+from offline_tutor.precomputed.alpha_sweep import from_field
 from tools.chapters import ROOT
 
-PICTURE = ROOT / "book" / "_static" / "maze.png"
-SEEDS = 10
+FOLDER = ROOT / "book" / "_static"
+PANELS = {  # method: the sweep that holds it, and with which alpha
+    "data": None,
+    "bc": ("alpha_sweep_maze_stitch", 0.0),
+    "td3": ("alpha_sweep_maze_stitch", np.inf),
+    "td3_bc": ("alpha_sweep_maze_stitch", 1.0),
+    "cql": ("cql_sac_sweep_maze_stitch", 10.0),
+}
 
 
-def train_all() -> dict[str, Run]:
-    dataset = load_dataset("maze/stitch-v0")
-    sizes = {"hidden": (64, 64), "actor_learning_rate": 1e-3}
-    critics = {"critic_learning_rate": 1e-3, "discount": 0.97, "tau": 0.02}
-    settings = {
-        bc: (bc.Config(**sizes), {"num_steps": 2000, "batch_size": 256}),
-        td3: (td3.Config(**sizes, **critics), {"batch_size": 64}),
-        td3_bc: (td3_bc.Config(**sizes, **critics, alpha=1.0), {"batch_size": 64}),
-    }
-    return {
-        algorithm.__name__.rpartition(".")[2]: train(
-            algorithm, dataset, config=config, seeds=SEEDS, normalize=True, **options
-        )
-        for algorithm, (config, options) in settings.items()
-    }
+def draw(ax: Axes, method: str) -> str:
+    """One panel; returns what is to be said above it."""
+    place = PANELS[method]
+    if place is None:
+        dataset = load_dataset("maze/stitch-v0")
+        walks = [dataset.transitions.observations[rows] for rows in dataset.episode_slices()[::5]]
+        figures.draw_maze(ax)
+        figures.draw_paths(ax, walks)
+        return "dataset:\nno walk leads from A to D"
+    sweep = load(place[0])[0]
+    k = sweep["alphas"].tolist().index(place[1])
+    value, policy = from_field(sweep["fields"][k])
+    if method == "bc":  # it has no critic
+        figures.draw_maze(ax)
+        figures.draw_policy_arrows(ax, policy)
+    else:
+        figures.draw_values(ax, value, low=0, high=1, limit=1.0, label=None)
+        figures.draw_policy_arrows(ax, policy, color="#111111", outline="white")
+    share = sweep["returns"][k].mean()
+    return f"{figures.look(method).label}:\n{share:.0%} of walks from A reach D"
 
 
 def main() -> None:
-    maze, runs = PointMaze("A"), train_all()
-    believed = compare_values(runs["td3"].policy, maze, discount=0.97).believed.mean(1)
-    middle = int(np.argsort(believed)[SEEDS // 2])
-    dataset = load_dataset("maze/stitch-v0")
-    walks = [dataset.transitions.observations[rows] for rows in dataset.episode_slices()[::5]]
     plt.close("all")
-    figure, axes = plt.subplots(1, 4, figsize=(11, 3.2), layout="constrained")
-    figures.draw_maze(axes[0])
-    figures.draw_paths(axes[0], walks)
-    axes[0].set_title("dataset:\nno walk leads from A to D", fontsize=11)
-    for ax, (method, run) in zip(axes[1:], runs.items(), strict=True):
-        policy, arrows = run.policy.seed(middle), {}
-        if method == "bc":
-            figures.draw_maze(ax)
-        else:
-            figures.draw_values(ax, policy.value, low=0, high=1, limit=1.0, label=None)
-            arrows = {"color": "#111111", "outline": "white"}
-        figures.draw_policy_arrows(ax, policy, **arrows)
-        share = evaluate(run.policy, maze, key=1).mean()
-        ax.set_title(
-            f"{figures.look(method).label}:\n{share:.0%} of walks from A reach D", fontsize=11
-        )
-    figure.savefig(PICTURE, dpi=100, facecolor="white")
-    print(f"Seed {middle}, {PICTURE.relative_to(ROOT)}")
+    together, axes = plt.subplots(1, len(PANELS), figsize=(13.6, 3.2), layout="constrained")
+    for ax, method in zip(axes, PANELS, strict=True):
+        ax.set_title(draw(ax, method), fontsize=11)
+        alone, panel = plt.subplots(figsize=(2.8, 2.8))
+        panel.set_position((0, 0, 1, 1))
+        draw(panel, method)
+        alone.savefig(FOLDER / f"maze_{method}.png", dpi=160, bbox_inches="tight", pad_inches=0)
+    together.savefig(FOLDER / "maze.png", dpi=100, facecolor="white")
 
 
 if __name__ == "__main__":
