@@ -20,9 +20,7 @@ from offline_tutor.networks import Params, gradient_step, log_density
 class Config(cql_sac.Config):
     """CQL's, and what the options need."""
 
-    target_gap: float | None = (
-        None  # Lagrange: the gap that alpha is multiplied to reach, in reward
-    )
+    target_gap: float | None = None  # what the multiplier is to make of the gaps, in units of Q
     multiplier_learning_rate: float = 3e-4  # Adam's
     max_backup: bool = False  # targets of the best of `num_samples` actions
     warm_start_steps: int = 0  # steps in which the actor clones before it improves
