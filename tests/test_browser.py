@@ -12,13 +12,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from fontTools.ttLib import TTFont
 
-from tools.browser import BOOK, MISSING, Server, chromium, serving
+from tools.browser import BOOK, NoBrowser, Server, browsing, serving
 from tools.pages import Weight, weigh
-
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: run 'make test'")
-axe = pytest.importorskip("axe_playwright_python.base", reason="no axe: run 'make test'")
 
 PAGES = sorted(
     path.relative_to(BOOK).as_posix()
@@ -62,13 +60,11 @@ LAYOUT_SHIFT = """() => new Promise(resolve => new PerformanceObserver(list => r
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     """Chromium. For this module alone: Playwright's loop would stop other tests from having one."""
-    with playwright.sync_playwright() as play:
-        path = chromium(play.chromium.executable_path)
-        if path is None:
-            pytest.skip(MISSING)
-        browser = play.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
+    try:
+        with browsing() as browser:
+            yield browser
+    except NoBrowser as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +221,7 @@ def test_page(browser, server, name, scheme, record_property) -> None:
             visit.fault(f"{weight.whole:,} bytes with its figures")
     visit.page.evaluate(THIN_OUT)
     visit.page.evaluate(UNFOLD)
-    visit.page.evaluate(axe.AXE_SCRIPT)
+    visit.page.evaluate(AXE_SCRIPT)
     visit.check_access(f"{scheme}, desk")
     visit.page.set_viewport_size(PHONE)
     visit.page.wait_for_timeout(500)  # the theme waits before it makes what now scrolls focusable
@@ -248,7 +244,7 @@ def test_every_check_finds_its_fault(browser, tmp_path) -> None:
     with serving(tmp_path) as server:
         visit = Visit(browser, server, "faulty.html", "light")
         visit.check_sliders()
-        visit.page.evaluate(axe.AXE_SCRIPT)
+        visit.page.evaluate(AXE_SCRIPT)
         visit.check_access("desk")
         visit.page.set_viewport_size(PHONE)
         visit.check_width()

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from test_sac import make_dataset
 
 from offline_tutor import data, networks, training
 from offline_tutor.algorithms import cql_sac, cql_sac_options, sac, td3
@@ -23,22 +24,7 @@ SIZE = 64
 assert_close = np.testing.assert_allclose
 
 
-def make_dataset(size: int = SIZE) -> data.Dataset:
-    """Rewards are the first component of the action; every tenth row ends an episode."""
-    rng = np.random.default_rng(0)
-    chosen = rng.uniform(-1, 1, size=(size, 2))
-    terminations = np.zeros(size, bool)
-    terminations[9::10] = True
-    return data.from_arrays(
-        rng.normal(size=(size, 3)),
-        chosen,
-        chosen[:, 0],
-        next_observations=rng.normal(size=(size, 3)),
-        terminations=terminations,
-    )
-
-
-DATASET = make_dataset()
+DATASET = make_dataset(SIZE)
 BATCH: Transitions = jax.tree.map(jnp.asarray, DATASET.transitions)
 KEY = jax.random.key(7)
 TARGETS = jnp.linspace(-1.0, 1.0, SIZE)

@@ -7,11 +7,11 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from pypdf import PageObject, PdfReader
 
 from tools import pdf
-from tools.browser import MISSING, VARIABLE, chromium
+from tools.browser import VARIABLE, NoBrowser, browsing, chromium
 from tools.chapters import chapters
 
 CODE = "x = 1  # " + "0123456789" * 12 + "END"
@@ -37,13 +37,11 @@ def page(article: str) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        executable = chromium(playwright.chromium.executable_path)
-        if executable is None:
-            pytest.skip(MISSING)
-        browser = playwright.chromium.launch(executable_path=executable)
-        yield browser
-        browser.close()
+    try:
+        with browsing() as browser:
+            yield browser
+    except NoBrowser as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
@@ -136,8 +134,8 @@ def test_the_real_book(browser: Browser, tmp_path: Path) -> None:
 def test_missing_browser_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "index.html").touch()
     monkeypatch.setattr(pdf, "BUILT", tmp_path)
-    monkeypatch.setattr(pdf, "chromium", lambda _: None)
-    monkeypatch.setattr(pdf, "sync_playwright", MagicMock())  # one is running, for `browser`
+    monkeypatch.setattr("tools.browser.chromium", lambda _: None)
+    monkeypatch.setattr("tools.browser.sync_playwright", MagicMock())  # one runs, for `browser`
     with pytest.raises(SystemExit, match="apt install chromium"):
         pdf.main()
 

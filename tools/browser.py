@@ -12,6 +12,8 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from playwright.sync_api import Browser, sync_playwright
+
 from tools.chapters import ROOT
 
 BOOK = ROOT / "_build" / "html"
@@ -36,6 +38,27 @@ def chromium(of_playwright: str | None = None) -> str | None:
         return named
     candidates = [*map(shutil.which, NAMES), str(MACOS), of_playwright]
     return next((path for path in candidates if path and Path(path).is_file()), None)
+
+
+class NoBrowser(Exception):
+    """There is no Chromium on this machine."""
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """A Chromium, for as long as the block runs.
+
+    Raises:
+        NoBrowser: there is none; the message says what to do.
+        FileNotFoundError: as `chromium` does.
+    """
+    with sync_playwright() as playwright:
+        path = chromium(playwright.chromium.executable_path)
+        if path is None:
+            raise NoBrowser(MISSING)
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
 
 
 class Server(ThreadingHTTPServer):

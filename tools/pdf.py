@@ -19,10 +19,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import yaml
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 from pypdf import PdfReader, PdfWriter
 
-from tools.browser import MISSING, chromium
+from tools.browser import NoBrowser, browsing
 from tools.chapters import ROOT
 
 BUILT = ROOT / "_build" / "html"
@@ -219,13 +219,13 @@ def main() -> int:
         raise SystemExit("There is no built book to print: run `make book` first.")
     logging.getLogger("pypdf").setLevel(logging.ERROR)  # Chromium miscounts the parts of its PDF
     PDF.parent.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        executable = chromium(playwright.chromium.executable_path)
-        if executable is None:
-            raise SystemExit(f"The PDF is printed by a browser: {MISSING}. Fonts: fonts-dejavu.")
-        browser = playwright.chromium.launch(executable_path=executable)
-        count = print_book(browser, PDF)
-        browser.close()
+    try:
+        with browsing() as browser:
+            count = print_book(browser, PDF)
+    except NoBrowser as missing:
+        raise SystemExit(
+            f"The PDF is printed by a browser: {missing}. Fonts: fonts-dejavu."
+        ) from None
     print(f"The book is printed, {count} pages: {PDF}")
     return 0
 
