@@ -1,6 +1,7 @@
 """The networks that every algorithm shares, and the step that trains them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -28,6 +29,8 @@ class MLP(nn.Module):
         return x
 
 
+# Compiled whole: one program to build in place of one for every little operation inside.
+@partial(jax.jit, static_argnames=("inputs", "sizes"))
 def init_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
     """Parameters of an MLP with `inputs` inputs: LeCun-normal kernels, zero biases."""
     return MLP(sizes).init(key, jnp.zeros(inputs))["params"]

@@ -185,7 +185,7 @@ def _start(
     states, keys = jax.device_put((states, keys), by_seed)
     # Left where it is, the step would come back elsewhere and have the loop compiled once more.
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    return states._replace(step=jax.device_put(jnp.zeros((), int), everywhere)), keys
+    return states._replace(step=jax.device_put(np.zeros((), states.step.dtype), everywhere)), keys
 
 
 def _axes(states: Any) -> Any:
