@@ -11,19 +11,22 @@ from html.parser import HTMLParser
 from itertools import combinations
 from xml.etree import ElementTree
 
+import jax
 import matplotlib
 import nbformat
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
+from py_mini_racer import MiniRacer
 
 matplotlib.use("agg")
 
 from offline_tutor import figures
-from offline_tutor.environments import PointMaze
+from offline_tutor.data import load_dataset
+from offline_tutor.environments import NOISE, STEP, PointMaze
 from offline_tutor.evaluation import bootstrap_interval
-from offline_tutor.figures import curves, grid, page
+from offline_tutor.figures import curves, grid, page, walk, walk_script
 from offline_tutor.figures.curves import LivePlot
 from offline_tutor.figures.page import description, figure_html
 from offline_tutor.figures.slider import slider_html
@@ -533,3 +536,84 @@ def test_a_title_that_would_be_cut_is_refused():
     ax[0].set_title("what the network is told at every state of the data")
     with pytest.raises(ValueError, match=r"2.9 x 2.6 inches .* with 'what the network is told at"):
         picture(drawn[0])
+
+
+def rows_in_the_page():
+    """The rows (n, 4) of the maze's dataset as the page holds them."""
+    packed = np.frombuffer(walk.packed_rows(load_dataset("maze/stitch-v0")), np.uint8)
+    columns = packed.reshape(-1, 4)
+    return np.hstack([1 + columns[:, :2] / 50, columns[:, 2:].view(np.int8) / 127])
+
+
+@pytest.fixture(scope="module")
+def maze_script():
+    """V8 with what the playable maze computes; `atob` is a browser's, so rows come as text."""
+    racer = MiniRacer()
+    rows = rows_in_the_page().tolist()
+    names = f"const world = {json.dumps(walk.world())}, rows = {json.dumps(rows)};"
+    racer.eval(names + walk_script.PHYSICS + walk_script.NEARBY)
+    return lambda code: json.loads(racer.eval(f"JSON.stringify({code})"))
+
+
+def test_the_playable_maze_moves_as_the_environment_does(maze_script):
+    """From everywhere, along walls and into corners, with actions short and too long."""
+    maze, rng = PointMaze("data"), np.random.default_rng(0)
+    states = load_dataset("maze/stitch-v0").transitions.observations[::5]
+    actions = rng.normal(size=states.shape).astype(np.float32)
+    keys = jax.random.split(jax.random.key(0), len(states))
+    noise = NOISE * jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)
+    after = np.asarray(jax.vmap(maze.transition)(states, actions, keys))
+    given = np.stack([states, actions, noise], axis=1).astype(float).tolist()
+    found = np.array(maze_script(f"{given}.map(given => transition(...given))"))
+    np.testing.assert_allclose(found, after, atol=1e-5)
+    ends = jax.vmap(maze.terminal)(after, keys)
+    assert maze_script(f"{after.tolist()}.map(arrived)") == ends.tolist()
+    lengths = np.maximum(1, np.linalg.norm(actions, axis=1, keepdims=True))
+    stopped = np.abs(states + STEP * actions / lengths + noise - after) > 1e-4
+    for walls in ([False, False], [True, False], [False, True], [True, True]):
+        assert (stopped == walls).all(axis=1).sum() > 20
+    assert 10 < ends.sum() < len(ends)
+
+
+def test_the_playable_maze_counts_the_rows_near_by(maze_script):
+    dataset = load_dataset("maze/stitch-v0")
+    positions, actions = dataset.transitions.observations, dataset.transitions.actions
+    rows = rows_in_the_page()
+    np.testing.assert_allclose(rows[:, :2], positions, atol=0.0101)
+    np.testing.assert_allclose(rows[:, 2:], actions, atol=0.5 / 127 + 1e-6)
+    for place in [(1.5, 5.5), (3.5, 1.5), (5.21, 5.33), (3.9, 1.2), (2.5, 3.5)]:
+        near = np.linalg.norm(rows[:, :2] - place, axis=1) <= walk.NEAR
+        assert maze_script(f"near({list(place)}).length") == near.sum()
+        right, up = rows[near, 2:].T
+        sideways = np.abs(right) > np.abs(up)
+        masks = {"right": sideways & (right > 0), "left": sideways & (right < 0)}
+        masks |= {"up": ~sideways & (up > 0), "down": ~sideways & (up < 0)}
+        counts = maze_script(f"ways(near({list(place)}))")
+        assert dict(map(reversed, counts)) == {k: m.sum() for k, m in masks.items() if m.any()}
+        text = maze_script(f"describe(near({list(place)}))")
+        expected = f"{near.sum()} rows of the dataset begin" if near.any() else "No row of"
+        assert text.startswith(expected)
+        alike = maze_script(f"alike(near({list(place)}), [-0.3, 0.07])")
+        apart = np.angle((right + 1j * up) / (-0.3 + 0.07j))
+        assert alike == (np.abs(apart) <= np.pi / 4).sum()
+
+
+def test_a_maze_for_other_data_is_refused():
+    with pytest.raises(ValueError, match=r"'pendulum/medium-v0' was not recorded in PointMaze"):
+        figures.playable_maze(load_dataset("pendulum/medium-v0"), alt=ALT)
+
+
+def test_a_playable_maze_is_whole_without_its_script(monkeypatch):
+    outputs = []
+    monkeypatch.setattr(walk, "put", outputs.append)
+    figures.playable_maze(load_dataset("maze/stitch-v0"), alt=ALT)
+    (output,) = outputs
+    assert set(output) == {"text/html", "text/plain", "application/pdf"}
+    assert len(output["text/html"]) < 100_000
+    assert "http" not in re.sub(r"<svg.*?</svg>", "", output["text/html"], flags=re.S)
+    (root,) = svg_roots(output["text/html"])
+    still = next(group for group in root.iter("g") if group.get("class") == "ot-still")
+    assert len(list(still.iter("path"))) > 10  # arrows, circle and dot
+    tags = Elements(output["text/html"]).tags
+    (control,) = [found for _, found in tags if found.get("class") == "ot-walk"]
+    assert "hidden" in control

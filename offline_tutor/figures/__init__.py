@@ -25,6 +25,7 @@ from offline_tutor.figures.style import (
     look,
     use_style,
 )
+from offline_tutor.figures.walk import playable_maze
 
 __all__ = [
     "COUNTS",
@@ -46,6 +47,7 @@ __all__ = [
     "line",
     "look",
     "panels",
+    "playable_maze",
     "results_table",
     "show",
     "slider",

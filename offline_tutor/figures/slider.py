@@ -88,9 +88,9 @@ def slider_html(
     parts, indices = _share(pictures)
     drawings = "".join(_last_drawing(place) for place in zip(*pictures, strict=True))
     script = _SCRIPT % {
-        "labels": _literal(list(labels)),
-        "parts": _literal(parts),
-        "frames": _literal(indices),
+        "labels": literal(list(labels)),
+        "parts": literal(parts),
+        "frames": literal(indices),
     }
     content = f"{_STYLE}{image(drawings, alt)}{_control(labels, name)}{script}"
     return unique_names(wrap(content, caption))
@@ -159,6 +159,6 @@ def _last_drawing(frames: Sequence[Picture]) -> str:
     return svg_element(frames[-1].width, frames[-1].height, definitions, frames[-1].parts)
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
     """Return a JavaScript literal that cannot end the script it stands in."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
