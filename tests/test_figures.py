@@ -559,7 +559,7 @@ def test_the_playable_maze_moves_as_the_environment_does(maze_script):
     """From everywhere, along walls and into corners, with actions short and too long."""
     maze, rng = PointMaze("data"), np.random.default_rng(0)
     states = load_dataset("maze/stitch-v0").transitions.observations[::5]
-    actions = rng.normal(size=states.shape).astype(np.float32)
+    actions = 2 * rng.normal(size=states.shape).astype(np.float32)
     keys = jax.random.split(jax.random.key(0), len(states))
     noise = NOISE * jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)
     after = np.asarray(jax.vmap(maze.transition)(states, actions, keys))
@@ -571,7 +571,7 @@ def test_the_playable_maze_moves_as_the_environment_does(maze_script):
     lengths = np.maximum(1, np.linalg.norm(actions, axis=1, keepdims=True))
     stopped = np.abs(states + STEP * actions / lengths + noise - after) > 1e-4
     for walls in ([False, False], [True, False], [False, True], [True, True]):
-        assert (stopped == walls).all(axis=1).sum() > 20
+        assert (stopped == walls).all(axis=1).sum() > 10
     assert 10 < ends.sum() < len(ends)
 
 
