@@ -570,9 +570,9 @@ def test_the_playable_maze_moves_as_the_environment_does(maze_script):
     assert maze_script(f"{after.tolist()}.map(arrived)") == ends.tolist()
     lengths = np.maximum(1, np.linalg.norm(actions, axis=1, keepdims=True))
     stopped = np.abs(states + STEP * actions / lengths + noise - after) > 1e-4
-    for walls in ([False, False], [True, False], [False, True], [True, True]):
-        assert (stopped == walls).all(axis=1).sum() > 10
-    assert 10 < ends.sum() < len(ends)
+    counts = np.bincount(stopped @ [1, 2], minlength=4)  # by none, by each, by both walls
+    assert counts.min() > 10
+    assert 0 < ends.sum() < len(ends)
 
 
 def test_the_playable_maze_counts_the_rows_near_by(maze_script):
