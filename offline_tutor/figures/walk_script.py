@@ -68,7 +68,7 @@ const some = found => found.filter((_, i) => i % Math.ceil(found.length / world.
 
 layer.innerHTML = `<path class="ot-trail-edge"/><path class="ot-trail"/><g class="ot-rows"></g>
   <circle class="ot-near" r="${world.near * world.scale}"/>
-  <g class="ot-dot"><circle class="ot-grip" r="${world.grip}"/><circle r="6"/></g>`;
+  <g class="ot-dot"><circle r="6"/><circle class="ot-grip" r="${world.grip}"/></g>`;
 const [edge, trail, arrows, circle, dot] = layer.children;
 
 const show = () => {
