@@ -58,7 +58,7 @@ def stem(name: str) -> str:
 def measure(name: str, dataset: Dataset, method: str, num_steps: int, seeds: int) -> dict:
     """Trains with one method; what the file holds of it."""
     algorithm, config, scale = settings(name, method)
-    start = np.float32([PointMaze.places["A"]])
+    start = np.array([PointMaze.places["A"]], np.float32)
     believed, fields = [], []
 
     def look(run: Run) -> None:
@@ -84,7 +84,7 @@ def measure(name: str, dataset: Dataset, method: str, num_steps: int, seeds: int
         "steps": np.asarray(run.steps),
         "believed": np.array(believed, np.float32),
         "returns": np.asarray(run.evaluations.mean(-1)),
-        "values": np.float16([frame[middle] for frame in fields]),
+        "values": np.array([frame[middle] for frame in fields], np.float16),
         "middle": np.array(middle),
     }
 
