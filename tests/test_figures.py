@@ -356,6 +356,17 @@ def test_a_live_plot_may_count_in_powers_of_ten():
     assert (q.axes[0].get_yscale(), returns.axes[0].get_yscale()) == ("log", "linear")
 
 
+@pytest.mark.parametrize(("reward", "whole"), [(1, True), (2, False), (0.5, False)])
+def test_a_live_plot_shows_success_between_0_and_1(reward, whole):
+    """Even while no episode fails; returns that are more than success or failure fill the panel."""
+    run = run_of(2)
+    run.evaluations = np.full((2, 3, 8), float(reward))
+    (drawn,) = LivePlot("return", alt=ALT).draw(run)
+    low, high = drawn.axes[0].get_ylim()
+    assert (low <= 0 and high >= 1) == whole
+    assert low < reward < high
+
+
 def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
     """Drawing is a tenth of the time at most."""
     clock, shown = [0.0], []
