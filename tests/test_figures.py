@@ -628,3 +628,80 @@ def test_a_playable_maze_is_whole_without_its_script(monkeypatch):
     tags = Elements(output["text/html"]).tags
     (control,) = [found for _, found in tags if found.get("class") == "ot-walk"]
     assert "hidden" in control
+
+
+@pytest.fixture
+def control(monkeypatch):
+    """Calls `try_out` as a reader at a notebook does; the slider, the button and the picture."""
+    try_out_module = sys.modules["offline_tutor.figures.try_out"]
+    monkeypatch.setattr(try_out_module, "attended", lambda: True)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+
+    def make(train, plot=None):
+        plot = plot or LivePlot("q", alt=ALT)
+        figures.try_out(train, plot, name="alpha", low=0.1, high=100, start=1)
+        (box,) = shown
+        row, picture = box.children
+        return *row.children, picture
+
+    return make
+
+
+def test_the_control_trains_with_the_reader_s_number_and_draws_the_run(control):
+    told = []
+
+    def train(number, show):
+        told.append((number, button.disabled, picture.value))
+        show(run_of(2))
+        told.append(picture.value)
+        show(run_of(4))
+
+    slider, button, picture = control(train)
+    assert (slider.min, slider.max, slider.value) == (-1, 2, 1)
+    assert picture.value == ""
+    slider.value = 10
+    button.click()
+    (number, disabled, waiting), drawn = told
+    assert number == pytest.approx(10)
+    assert disabled and not button.disabled
+    assert "first curve" in waiting
+    assert "10: 200 of 400 steps" in drawn
+    assert "10: 400 of 400 steps" in picture.value and f'aria-label="{ALT}"' in picture.value
+    assert len(svg_roots(picture.value)) == 1 and "<script" not in picture.value
+
+
+def test_the_control_says_that_a_training_failed_and_can_be_used_again(control):
+    def train(number, show):
+        raise RuntimeError("no <memory>")
+
+    _, button, picture = control(train)
+    button.click()  # what it raises, ipywidgets writes to the log
+    assert picture.value == "Training with 1 failed: no &lt;memory&gt;"
+    assert not button.disabled
+
+
+def test_without_ipywidgets_the_control_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules["offline_tutor.figures.try_out"], "attended", lambda: True)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    plot = LivePlot("q", alt=ALT)
+    figures.try_out(print, plot, name="alpha", low=0.1, high=100, start=1)
+    assert "pip install ipywidgets" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("attended", [True, False])
+def test_the_control_is_there_where_somebody_sits_at_the_notebook(attended):
+    """A real kernel, run as a front end does and as a program that builds a book does."""
+    source = (
+        "from offline_tutor import figures\n"
+        f"plot = figures.LivePlot('q', alt={ALT!r})\n"
+        "figures.try_out(print, plot, name='alpha', low=0.1, high=10, start=1)"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    client = NotebookClient(notebook, timeout=600)
+    with client.setup_kernel():
+        client.kc.allow_stdin = attended
+        client.execute_cell(notebook.cells[0], 0)
+    (output,) = notebook.cells[0].outputs
+    assert ("application/vnd.jupyter.widget-view+json" in output.data) == attended
+    assert ("Colab or JupyterLab" in output.data["text/plain"]) != attended

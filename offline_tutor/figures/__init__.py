@@ -25,6 +25,7 @@ from offline_tutor.figures.style import (
     look,
     use_style,
 )
+from offline_tutor.figures.try_out import try_out
 from offline_tutor.figures.walk import playable_maze
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "results_table",
     "show",
     "slider",
+    "try_out",
     "use_style",
 ]
 

@@ -106,7 +106,8 @@ def _control(labels: Sequence[str], name: str) -> str:
         '<div class="ot-slider" hidden>'
         f'<label>{escape(name)} <input type="range" min="0" max="{last}" step="1" '
         f'value="{last}" autocomplete="off" data-lm-suppress-shortcuts="true"></label>'
-        f'<output aria-live="polite" style="min-width:min(100%,{width}ch)">{escape(labels[-1])}</output>'
+        f'<output aria-live="polite" style="min-width:min(100%,{width}ch)">'
+        f"{escape(labels[-1])}</output>"
         "</div>"
     )
 
