@@ -16,6 +16,8 @@ import matplotlib
 import nbformat
 import numpy as np
 import pytest
+from colorspacious import cspace_convert
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from py_mini_racer import MiniRacer
@@ -30,7 +32,7 @@ from offline_tutor.figures import curves, grid, page, walk, walk_script
 from offline_tutor.figures.curves import LivePlot
 from offline_tutor.figures.page import description, figure_html
 from offline_tutor.figures.slider import slider_html
-from offline_tutor.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER
+from offline_tutor.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER, VALUES
 from offline_tutor.figures.svg import picture, unique_names
 from offline_tutor.progress import in_notebook, progress_bar
 from offline_tutor.training import Run
@@ -38,66 +40,44 @@ from offline_tutor.training import Run
 ALT = "A line that rises from left to right."
 
 # Machado, Oliveira and Fernandes (2009), "A Physiologically-based Model for Simulation of Color
-# Vision Deficiency", severity 1: how linear RGB looks without the first, second or third cone.
+# Vision Deficiency": sight without the first, second or third kind of cone.
 VISIONS = {
-    "full": np.eye(3),
-    "no red": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "no green": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-    "no blue": [
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.303900],
-    ],
+    "full": None,
+    "no red": "protanomaly",
+    "no green": "deuteranomaly",
+    "no blue": "tritanomaly",
 }
-# Ottosson (2020), "A perceptual color space for image processing": linear RGB to Oklab.
-TO_CONES = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-TO_OKLAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
 # Methods that meet in one figure: those for continuous and those for discrete actions.
 TOGETHER = [
     ("bc", "td3", "td3_bc", "sac", "cql", "online"),
     ("bc", "dqn", "qr_dqn", "cql", "online"),
 ]
+PAGES = [("#ffffff", "#222832"), ("#121212", "#ced6dd")]  # paper and ink of the book's theme
 FIXED = {name: look.color for name, look in LOOKS.items() if look.color != INK}
 FIXED["many counts"] = matplotlib.colors.to_hex(COUNTS(1.0))
 
 
-def linear(color):
-    """Linear RGB of a colour such as "#1964ca"."""
-    rgb = np.array(matplotlib.colors.to_rgb(color))
-    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-
-
 def contrast(one, other):
     """Contrast ratio of the Web Content Accessibility Guidelines 2.1."""
-    luminances = sorted(linear(color) @ [0.2126, 0.7152, 0.0722] for color in (one, other))
-    return (luminances[1] + 0.05) / (luminances[0] + 0.05)
+    linear = cspace_convert([to_rgb(one), to_rgb(other)], "sRGB1", "sRGB1-linear")
+    low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (high + 0.05) / (low + 0.05)
+
+
+def seen(colors, vision):
+    """Lightness and two more coordinates in CAM02-UCS (..., 3), as somebody with that sight sees.
+
+    Luo, Cui and Li (2006), "Uniform colour spaces based on CIECAM02": equal distances look alike.
+    """
+    if kind := VISIONS[vision]:
+        sight = {"name": "sRGB1+CVD", "cvd_type": kind, "severity": 100}
+        colors = np.clip(cspace_convert(colors, sight, "sRGB1"), 0, 1)
+    return cspace_convert(colors, "sRGB1", "CAM02-UCS")
 
 
 def difference(one, other, vision):
-    """Distance in Oklab, times 100, as somebody with that vision sees it; 2 is just noticeable."""
-    seen = [np.clip(np.array(VISIONS[vision]) @ linear(color), 0, 1) for color in (one, other)]
-    a, b = (TO_OKLAB @ np.cbrt(TO_CONES @ rgb) for rgb in seen)
-    return 100 * np.linalg.norm(a - b)
+    """Distance of two colours as somebody with that sight sees them; black and white are 100."""
+    return np.linalg.norm(seen(to_rgb(one), vision) - seen(to_rgb(other), vision))
 
 
 @pytest.mark.parametrize("background", ["#ffffff", "#121212"])
@@ -110,19 +90,54 @@ def test_every_colour_stands_out_from_light_and_dark_pages(name, background):
 @pytest.mark.parametrize("methods", TOGETHER)
 def test_colours_in_one_figure_differ_for_every_kind_of_sight(methods, vision):
     for one, other in combinations(methods, 2):
-        assert difference(FIXED[one], FIXED[other], vision) >= 7.5, (one, other)
+        assert difference(FIXED[one], FIXED[other], vision) >= 9, (one, other)
 
 
 @pytest.mark.parametrize("vision", VISIONS)
 def test_the_main_methods_differ_clearly_for_every_kind_of_sight(vision):
     for one, other in combinations(("bc", "td3", "td3_bc", "cql"), 2):
-        assert difference(FIXED[one], FIXED[other], vision) >= 12, (one, other)
+        assert difference(FIXED[one], FIXED[other], vision) >= 15, (one, other)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize(("paper", "ink"), PAGES)
+def test_what_has_the_page_s_colour_differs_from_every_method(paper, ink, vision):
+    """References are drawn in the page's ink."""
+    for name, color in FIXED.items():
+        assert difference(color, ink, vision) >= 15, name
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_larger_values_are_lighter_for_every_kind_of_sight(vision):
+    lightness = seen(VALUES(np.linspace(0, 1, 65))[:, :3], vision)[:, 0]
+    assert np.diff(lightness).min() > 0
+    assert np.ptp(lightness) > 60
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_no_possible_value_looks_impossible(vision):
+    possible = seen(VALUES(np.linspace(0, 1, 65))[:, :3], vision)
+    distances = np.linalg.norm(possible - seen(to_rgb(IMPOSSIBLE), vision), axis=1)
+    assert distances.min() >= 12
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize(("paper", "ink"), PAGES)
+def test_larger_counts_are_further_from_the_paper_for_every_kind_of_sight(paper, ink, vision):
+    colors = COUNTS(np.linspace(0, 1, 65))
+    opaque = colors[:, :3] * colors[:, 3:] + np.array(to_rgb(paper)) * (1 - colors[:, 3:])
+    towards_ink = np.sign(seen(to_rgb(ink), vision)[0] - seen(to_rgb(paper), vision)[0])
+    lightness = seen(opaque, vision)[:, 0]
+    assert (towards_ink * np.diff(lightness)).min() > 0
+    assert np.ptp(lightness) > 30
 
 
 def test_the_simulation_knows_what_colour_blind_readers_confuse():
     """Without this, a simulation that does nothing would pass too."""
     assert difference("#c04040", "#408040", "full") > 20
-    assert difference("#8a6a3a", "#5f7a3a", "no green") < 7.5
+    assert (
+        difference("#8a6a3a", "#5f7a3a", "no green") < 9 < difference("#8a6a3a", "#5f7a3a", "full")
+    )
 
 
 @pytest.mark.parametrize("methods", TOGETHER)
