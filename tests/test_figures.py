@@ -681,8 +681,8 @@ def test_the_control_trains_with_the_reader_s_number_and_draws_the_run(control):
     assert number == pytest.approx(10)
     assert disabled and not button.disabled
     assert "first curve" in waiting
-    assert "10: 200 of 400 steps" in drawn
-    assert "10: 400 of 400 steps" in picture.value and f'aria-label="{ALT}"' in picture.value
+    assert "alpha 10: 200 of 400 steps" in drawn
+    assert "alpha 10: 400 of 400 steps" in picture.value and f'aria-label="{ALT}"' in picture.value
     assert len(svg_roots(picture.value)) == 1 and "<script" not in picture.value
 
 
@@ -692,7 +692,7 @@ def test_the_control_says_that_a_training_failed_and_can_be_used_again(control):
 
     _, button, picture = control(train)
     button.click()  # what it raises, ipywidgets writes to the log
-    assert picture.value == "Training with 1 failed: no &lt;memory&gt;"
+    assert picture.value == "alpha 1: the training failed: no &lt;memory&gt;"
     assert not button.disabled
 
 

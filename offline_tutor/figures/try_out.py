@@ -75,17 +75,18 @@ def _train_once(
 ) -> None:
     """Train with the slider's number and draw each record; an error is shown and raised."""
     number = slider.value
+    chosen = f"{slider.description} {number:.2g}"
     button.disabled = True
-    picture.value = f"Training with {number:.2g}: the first curve takes a few seconds."
+    picture.value = f"{escape(chosen)}: the first curve takes a few seconds."
 
     def show(run: Run) -> None:
-        heading = f"{number:.2g}: {run.steps[-1]} of {run.num_steps} steps"
+        heading = f"{chosen}: {run.steps[-1]} of {run.num_steps} steps"
         picture.value = figure_html(plot.draw(run), alt=plot.alt, caption=heading)
 
     try:
         train(number, show)
     except Exception as error:
-        picture.value = escape(f"Training with {number:.2g} failed: {error}")
+        picture.value = escape(f"{chosen}: the training failed: {error}")
         raise
     finally:
         button.disabled = False
