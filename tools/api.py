@@ -59,13 +59,13 @@ class Module:
     def parents(self) -> list[str]:
         """Names that it hands on from another module, which are marked for Ruff as such."""
         lines = self.source.splitlines()
-        return [
-            f"{node.module}.{name.name}"
+        marked = [
+            node
             for node in self.tree.body
             if isinstance(node, ast.ImportFrom)
             and any("F401" in line for line in lines[node.lineno - 1 : node.end_lineno])
-            for name in node.names
         ]
+        return [self.imported[name.asname or name.name] for node in marked for name in node.names]
 
 
 @cache
@@ -106,6 +106,18 @@ def addresses() -> dict[str, str]:
     }
 
 
+def listed(full: str) -> str | None:
+    """The name under which the pages list something, wherever it was imported from."""
+    module, _, name = full.rpartition(".")
+    if full in addresses() or not module.startswith(PACKAGE):
+        return addresses().get(full)
+    try:
+        further = read(module).imported.get(name)
+    except ValueError:  # the name is an attribute of something that is no module
+        return None
+    return listed(further) if further else None
+
+
 class _Names(ast.NodeTransformer):
     """Gives names of the package in full, so that they become links; shown is the last part."""
 
@@ -116,8 +128,8 @@ class _Names(ast.NodeTransformer):
         name = node.id
         full = self.module.imported.get(name, f"{self.module.name}.{name}")
         alias = self.module.definitions.get(name)
-        if full in addresses():
-            return ast.Name(f"~{addresses()[full]}")
+        if address := listed(full):
+            return ast.Name(f"~{address}")
         if isinstance(alias, ast.Assign):  # an alias that is not public says nothing to a reader
             return self.visit(alias.value)
         return node
@@ -125,7 +137,8 @@ class _Names(ast.NodeTransformer):
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         module, _, name = ast.unparse(node).rpartition(".")
         full = f"{self.module.imported.get(module, module)}.{name}"
-        return ast.Name(f"~{addresses()[full]}") if full in addresses() else node
+        address = listed(full)
+        return ast.Name(f"~{address}") if address else node
 
 
 def annotation(node: ast.expr, module: Module) -> str:
@@ -269,7 +282,7 @@ def entries(name: str) -> str:
     lines = [f"## `{name}`", "", f"```{{py:module}} {name}", "```", ""]
     lines += [text(name), ""]
     if module.parents:
-        taken = ", ".join(f"{{py:obj}}`~{parent}`" for parent in module.parents)
+        taken = ", ".join(f"{{py:obj}}`~{listed(parent)}`" for parent in module.parents)
         lines += [f"From the parent, unchanged: {taken}.", ""]
     for public_name, home in public(name):
         build = built.get(f"{home}.{public_name}")

@@ -14,6 +14,7 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,8 +74,19 @@ def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
     return [path.relative_to(ROOT).with_suffix("").as_posix() for path in marked]
 
 
+def find_alias(
+    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, shown: nodes.Element
+) -> nodes.Element | None:
+    """A type in a signature that is a short name for another, which Sphinx takes for no class."""
+    if node.get("refdomain") != "py" or node.get("reftype") != "class":
+        return None
+    domain, place = env.get_domain("py"), node.get("refdoc", "")
+    return domain.resolve_xref(env, place, app.builder, "type", node["reftarget"], node, shown)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_transform(LinkBuilds)
     app.connect("source-read", write)
+    app.connect("missing-reference", find_alias)
     app.connect("env-get-outdated", pages_to_read_again)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
