@@ -192,7 +192,7 @@ def function(node: ast.FunctionDef, module: Module, more: list[str], depth: int 
 
 def value_of(node: ast.Assign | ast.AnnAssign, module: Module) -> dict[str, str]:
     """What a constant or a field is, where that is short, and its type, where one is written."""
-    options = {}
+    options = {"no-contents-entry": ""}
     if isinstance(node, ast.AnnAssign):
         options["type"] = annotation(node.annotation, module)
     if node.value is not None and len(ast.unparse(node.value)) < LONG:
@@ -279,7 +279,7 @@ def entries(name: str) -> str:
     """A section with everything public of a module, as MyST."""
     module = read(name)
     built = {build.name: build for build in reversed(agreement.builds())}
-    lines = [f"## `{name}`", "", f"```{{py:module}} {name}", "```", ""]
+    lines = [f"## `{name.removeprefix(f'{PACKAGE}.')}`", "", f"```{{py:module}} {name}", "```", ""]
     lines += [text(name), ""]
     if module.parents:
         taken = ", ".join(f"{{py:obj}}`~{listed(parent)}`" for parent in module.parents)
