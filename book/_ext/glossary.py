@@ -23,6 +23,7 @@ WITHOUT_LINKS = re.compile(r"book/(glossary|notation|references|built|api/.*)")
 FENCE = re.compile(r"^```\{glossary\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TERM = re.compile(r"^(?! )(.+)$", re.MULTILINE)
 BARS = re.compile(r" +\|.*$")
+LEFT = "ot-api"  # the class of the lines below cells that build something
 TEXT = (nodes.paragraph, nodes.term)  # what holds running text
 CLOSED = (
     nodes.title,
@@ -34,7 +35,7 @@ CLOSED = (
     nodes.reference,
     nodes.footnote_reference,
     nodes.raw,
-    nodes.container,  # in running text: the output of a cell
+    nodes.figure,
     addnodes.pending_xref,
     addnodes.download_reference,
 )
@@ -69,27 +70,22 @@ def pattern(known: dict[str, str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w+-])(?:{inner})(?![\w+]|-\w)", re.IGNORECASE)
 
 
+def is_closed(node: nodes.Node) -> bool:
+    """Whether no word below this node becomes a link."""
+    if isinstance(node, nodes.container):  # a cell with its output; a card, which is itself a link
+        return "cell" in node["classes"] or "design_component" in node
+    return isinstance(node, CLOSED) or (isinstance(node, nodes.Element) and LEFT in node["classes"])
+
+
 def running_text(document: nodes.document) -> Iterator[nodes.Text]:
     """The pieces of text in which words may become links, in the page's order."""
     for text in list(document.findall(nodes.Text)):
-        above: nodes.Node | None = text.parent
-        while above is not None and not isinstance(above, (*TEXT, *CLOSED)):
-            above = above.parent
-        if isinstance(above, TEXT) and not in_figure(above):
+        above, node = [], text.parent
+        while node is not None:
+            above.append(node)
+            node = node.parent
+        if any(isinstance(one, TEXT) for one in above) and not any(map(is_closed, above)):
             yield text
-
-
-def in_figure(node: nodes.Node) -> bool:
-    """Whether a paragraph belongs to a cell's output, a figure, or a line below a cell."""
-    while node is not None:
-        if isinstance(node, nodes.figure) or "ot-api" in getattr(node, "attributes", {}).get(
-            "classes", []
-        ):
-            return True
-        if isinstance(node, nodes.container) and "cell" in node["classes"]:
-            return True
-        node = node.parent
-    return False
 
 
 def link(term: str, shown: str) -> addnodes.pending_xref:
