@@ -1,6 +1,7 @@
 # make book   builds the book           make serve  shows it on http://127.0.0.1:8000
 # make test   runs every test           make bench  measures the training engine
 # make sync   writes the chapters' `# builds:` cells from the package
+# make exercises  writes the student's and the instructor's notebooks, and their pages
 # make lock   pins the newest versions  make clean  forgets everything that was built
 # make pdf    prints the book, with Chromium (Debian: apt-get install chromium fonts-dejavu)
 # make colab  runs every chapter with the versions that Google Colab has
@@ -15,7 +16,7 @@ PORT ?= 8000
 COLAB_CONSTRAINTS ?= https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
 COLAB_PYTHON ?= python3.13
 
-.PHONY: book test serve pdf bench sync colab lock clean
+.PHONY: book test serve pdf bench sync exercises colab lock clean
 .DELETE_ON_ERROR:
 
 # Chapters and tests compile the same programs: four fifths of their time, unless JAX remembers.
@@ -53,6 +54,9 @@ bench: $(INSTALLED)
 
 sync: $(INSTALLED)
 	$(BIN)/python -m tools.sync_cells
+
+exercises: $(INSTALLED)
+	$(BIN)/python -m tools.exercises
 
 colab: $(INSTALLED)
 	$(BIN)/python -m tools.colab --constraints "$(COLAB_CONSTRAINTS)" --python "$(COLAB_PYTHON)" $(CHAPTERS)

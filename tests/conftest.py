@@ -1,4 +1,4 @@
-"""Makes the programs in tools/ importable from anywhere; shows what the pages weigh."""
+"""Makes tools/ importable from anywhere; shows what pages weigh, and what `check` says."""
 
 import sys
 from pathlib import Path
@@ -11,20 +11,39 @@ from tools.chapters import ROOT
 from tools.pages import Weight, table_of_weights
 
 WEIGHTS = ROOT / "_build" / "page_weights.md"
+CHECKS = ROOT / "_build" / "exercise_checks.md"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints the table of page weights, which tests of pages measured in whatever process."""
+def noted(terminalreporter: pytest.TerminalReporter, name: str) -> list[tuple]:
+    """What tests recorded under a name, in whatever process."""
     reports = [
         report
         for outcome in ("passed", "failed")
         for report in terminalreporter.getreports(outcome)
     ]
-    measured = [dict(report.user_properties).get("page weight") for report in reports]
-    weights = {name: Weight(*sizes) for name, sizes in filter(None, measured)}
+    found = (dict(report.user_properties).get(name) for report in reports)
+    return list(filter(None, found))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints and keeps the tables of page weights and of what `check` says to each answer."""
+    weights = {name: Weight(*sizes) for name, sizes in noted(terminalreporter, "page weight")}
     if weights:
         WEIGHTS.write_text(table_of_weights(weights) + "\n")
         terminalreporter.section("page weights")
         terminalreporter.write_line(WEIGHTS.read_text())
         heaviest = max(weights, key=lambda name: weights[name].whole)
         terminalreporter.write_line(f"The heaviest page is {heaviest}.")
+    if checks := noted(terminalreporter, "exercise check"):
+        rows = [
+            f"| `{id}` | {kind} | {status} | {seconds:.2f} | {text} |"
+            for id, kind, status, text, seconds in sorted(checks, key=lambda check: check[0])
+        ]
+        head = [
+            "| Exercise | Answer | Verdict | Seconds | What `check` says |",
+            "|---|---|---|---|---|",
+        ]
+        CHECKS.parent.mkdir(exist_ok=True)
+        CHECKS.write_text("\n".join([*head, *rows]) + "\n")
+        terminalreporter.section("what check says to exercises' answers")
+        terminalreporter.write_line(CHECKS.read_text())

@@ -1,0 +1,5 @@
+"""Exercises of part 2, discrete actions."""
+
+from offline_tutor.exercises.exercise import Exercise
+
+EXERCISES: tuple[Exercise, ...] = ()
