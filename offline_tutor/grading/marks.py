@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from offline_tutor.exercises import Exercise, Verdict, judge, read_observations
+from offline_tutor.exercises import Exercise, Observation, Verdict, judge, read_observations
 from offline_tutor.grading.limits import Limits
 from offline_tutor.grading.sandbox import Ending, Sandbox, SandboxError
 from offline_tutor.grading.submissions import Submission, printable
@@ -51,6 +51,8 @@ class Result:
         events: what went wrong while the notebook ran, a line each.
         remarks: about the file; for the teacher.
         problem: why nothing ran; "" where it did.
+        isolation: what lay between it and the machine; "" where nothing ran.
+        isolated: whether that was a sandbox.
         seconds: wall time that it took.
     """
 
@@ -61,6 +63,7 @@ class Result:
     remarks: tuple[str, ...] = ()
     problem: str = ""
     isolation: str = ""
+    isolated: bool = True
     seconds: float = 0.0
 
     @property
@@ -112,7 +115,7 @@ def grade_submission(
     events = [found.events[step] for step in sorted(found.events, key=int)]
     return Result(
         submission.student, chapter, marks, tuple(events), submission.remarks, "",
-        sandbox.isolation, round(time.monotonic() - start, 1),
+        sandbox.isolation, bool(sandbox.bubblewrap), round(time.monotonic() - start, 1),
     )  # fmt: skip
 
 
@@ -133,7 +136,8 @@ def _attempt(
         if not trace:
             raise SandboxError(ending.error.strip()[-500:] or f"it ended: {ending.reason}")
         for id, seed in seeds.items():
-            if verdict := _judged(Path(name) / f"{id}.npz", found.waiting[id], seed):
+            verdict = _judged(Path(name) / f"{id}.npz", found.waiting[id], seed)
+            if verdict is not None:  # a wrong one is false
                 found.verdicts[id] = verdict
     _note(trace, ending, found, sandbox.limits)
     for id in [*found.verdicts, *found.stopped]:
@@ -147,7 +151,7 @@ def _attempt(
 
 def _trace(text: str, found: _Findings) -> dict[str, dict[str, str]]:
     """The last thing said of each step. What is no event of this run is passed over."""
-    events = {}
+    events: dict[str, dict[str, str]] = {}
     for line in text.splitlines():
         try:
             event = json.loads(line)
@@ -212,7 +216,7 @@ def _in_words(outcome: str, event: Mapping[str, str], limits: Limits) -> str:
 
 def _verdict(exercise: Exercise, found: _Findings) -> Verdict:
     if exercise.is_open:
-        return judge(exercise, None, 0)  # type: ignore[arg-type]  # (nothing is observed of it)
+        return judge(exercise, Observation(), 0)
     if exercise.id in found.verdicts:
         return found.verdicts[exercise.id]
     if exercise.id in found.stopped:

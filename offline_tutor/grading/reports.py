@@ -23,8 +23,8 @@ li { overflow-wrap: anywhere; } footer { margin-top: 2.5em; font-size: .9em; col
 @media (prefers-color-scheme: dark) { body { color: #e8e8e8; background: #16181b; }
        th, td { border-color: #555; } footer { color: #b0b0b0; } }
 """
-HINT = """In the notebook, <code>check</code> tells the same at once, and <code>hint("…")</code> with
-the exercise's name gives one more step at each call."""
+HINT = """In the notebook, <code>check</code> tells the same at once, and <code>hint("…")</code>
+with the exercise's name gives one more step at each call."""
 
 
 def report(result: Result) -> str:
@@ -69,7 +69,7 @@ def _list(title: str, lines: Sequence[str]) -> str:
 
 
 def _points(mark: Mark) -> str:
-    return f"{'–' if mark.points is None else mark.points} of {mark.of}"
+    return f"{'—' if mark.points is None else mark.points} of {mark.of}"
 
 
 def _to_read(result: Result) -> str:
@@ -93,7 +93,7 @@ def write_marks(file: Path, results: Sequence[Result]) -> None:
 def _remarks(result: Result) -> list[str]:
     stopped = [f"{mark.exercise}: stopped" for mark in result.marks if mark.status == "stopped"]
     read = [f"{mark.exercise}: to be read" for mark in result.marks if mark.points is None]
-    unsafe = ["ran without a sandbox"] if "WITHOUT" in result.isolation else []
+    unsafe = [] if result.isolated else ["ran without a sandbox"]
     return [*filter(None, [result.problem]), *result.remarks, *result.events, *stopped, *read,
             *unsafe]  # fmt: skip
 

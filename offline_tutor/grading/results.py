@@ -29,7 +29,12 @@ def file_name(student: str) -> str:
 
 def key(submission: Submission, assignment: Sequence[Exercise], sandbox: Sandbox) -> str:
     """Changes whenever a submission has to be graded anew."""
-    what = [submission.digest, submission.remarks, assignment[0].chapter, package_digest()]
+    what: list[object] = [
+        submission.digest,
+        submission.remarks,
+        assignment[0].chapter,
+        package_digest(),
+    ]
     what += [vars(sandbox.limits), sandbox.isolation]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 import offline_tutor
 from offline_tutor.grading.limits import Limits
@@ -131,7 +131,8 @@ class Sandbox:
         command += ["--size", disk, "--tmpfs", "/grading/work"]
         for name in ("trace", *outputs):
             command += ["--bind", str(folder / name), f"/grading/{name}"]
-        return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/grading/work", "--"]
+        command += ["--remount-ro", "/dev", "--remount-ro", "/"]
+        return [*command, "--chdir", "/grading/work", "--"]
 
     def _watch(self, process: subprocess.Popen[bytes], end: float, stop: threading.Event) -> str:
         """Waits until the process has ended, or has too much of something, and ends all of it."""
@@ -177,10 +178,10 @@ def find_sandbox(limits: Limits, hidden: Sequence[Path]) -> Sandbox:
     sandbox = Sandbox(limits, places, program)
     with tempfile.TemporaryDirectory(prefix="grading-") as name:
         (Path(name) / "trace").touch()
-        command = [*sandbox._walls(Path(name), []), sys.executable, "-P", "-c", "import offline_tutor"]
+        python = [sys.executable, "-P", "-c", "import offline_tutor"]
         tried = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=60,
-            env=_environment(Path("/grading/work")),
+            [*sandbox._walls(Path(name), []), *python], env=_environment(Path("/grading/work")),
+            capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
     if tried.returncode == 0:
         return sandbox

@@ -142,7 +142,7 @@ def _notebook_of(
     if len(named or files) == 1:
         return read_notebook((named or files)[0], max_bytes)
     wanted = {exercise.id for exercise in assignment}
-    fitting = [notebook for notebook in _readable(files, max_bytes) if wanted & {*notebook.grade_ids}]
+    fitting = [each for each in _readable(files, max_bytes) if wanted & {*each.grade_ids}]
     if len(fitting) != 1:
         raise UnreadableError(f"{len(files)} notebooks, and {len(fitting)} with these exercises")
     return fitting[0]
