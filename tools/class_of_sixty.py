@@ -189,8 +189,8 @@ def leaving(_: Surroundings) -> list[Handin]:
 
 def chatty(_: Surroundings) -> list[Handin]:
     return [
-        with_cell("for _ in range(2**20): print('x' * 1023)"),
         with_cell("print('x' * 2**30)"),
+        with_cell("for _ in range(2**20): print('x' * 1023)"),
         with_cell("import os\nfor _ in range(2**10): os.write(2, b'x' * 2**20)"),
         with_cell("with open('log', 'w') as f:\n    for _ in range(2**10): f.write('x' * 2**20)"),
         with_cell("from IPython.display import HTML\nHTML('x' * 2**30)"),

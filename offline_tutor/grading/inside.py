@@ -96,6 +96,8 @@ class Run:
             return "dead"
         if self.reply.get("ename") == LATE:
             return "late"
+        if self.reply.get("ename") == "MemoryError":
+            return "full"  # what the cell did get may still be held, and would fail what follows
         return "done" if self.reply["status"] == "ok" else "error"
 
     def error(self) -> dict[str, str]:

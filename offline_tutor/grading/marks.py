@@ -204,6 +204,7 @@ def _in_words(outcome: str, event: Mapping[str, str], limits: Limits) -> str:
     texts = {
         "error": f"stopped with {event.get('error', 'an error')}",
         "late": f"ran longer than {limits.cell_seconds} s and was interrupted",
+        "full": f"asked for more memory than {limits.memory_mb} MB",
         "deaf": f"ran longer than {limits.cell_seconds} s and could not be interrupted",
         "time": f"was running when the {limits.seconds} s of a whole submission were over",
         "memory": f"and what it started took more memory than {limits.memory_mb} MB",

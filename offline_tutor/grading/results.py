@@ -24,7 +24,7 @@ def file_name(student: str) -> str:
     if PLAIN.fullmatch(student):
         return student
     digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return "-".join([*re.findall(r"[A-Za-z0-9]+", student)[:6], digest])[:120]
+    return "-".join([*re.findall(r"[A-Za-z0-9]+", student[:60]), digest])
 
 
 def key(submission: Submission, assignment: Sequence[Exercise], sandbox: Sandbox) -> str:

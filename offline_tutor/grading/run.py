@@ -126,7 +126,7 @@ class _Class:
             student, path, self.assignment[0].chapter, self.assignment, self.max_bytes
         )
         wanted = key(submission, self.assignment, self.sandbox)
-        name = file_name(submission.student)
+        name = file_name(student)
         kept = self.reports / "results" / f"{name}.json"
         result = old = load(kept, wanted)
         if result is None:

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ class Sandbox:
                 command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr, cwd=folder,
                 env=_environment(work), start_new_session=True,
             )  # fmt: skip
-            reason = self._watch(process, time.monotonic() + seconds, stop)
+            reason = self._watch(process, work, time.monotonic() + seconds, stop)
         return Ending(reason, _text(folder / "trace", 2**20), _text(folder / "stderr", 2**12))
 
     def _walls(self, folder: Path, outputs: Sequence[str]) -> list[str]:
@@ -134,24 +135,25 @@ class Sandbox:
         command += ["--remount-ro", "/dev", "--remount-ro", "/"]
         return [*command, "--chdir", "/grading/work", "--"]
 
-    def _watch(self, process: subprocess.Popen[bytes], end: float, stop: threading.Event) -> str:
+    def _watch(
+        self, process: subprocess.Popen[bytes], home: Path, end: float, stop: threading.Event
+    ) -> str:
         """Waits until the process has ended, or has too much of something, and ends all of it."""
-        seen = {process.pid: psutil.Process(process.pid)}
         reason = ""
+        tree: list[psutil.Process] = []
         while process.poll() is None and not reason:
             tree = _tree(process.pid)
-            seen |= {each.pid: each for each in tree}
             reason = "time" if time.monotonic() > end else self._excess(tree)
             if stop.wait(PAUSE):
                 reason = "stopped"
         process.kill()  # bubblewrap takes with it all that is inside, whoever started it
         process.wait()
-        for each in seen.values():
-            try:
-                each.kill()  # without bubblewrap: what the submission has left behind
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(list(seen.values()), timeout=10)
+        if not self.bubblewrap:
+            tree += _at_home(home)
+            for each in tree:
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
+        psutil.wait_procs(tree, timeout=10)
         if reason == "stopped":
             raise StoppedError
         return reason
@@ -234,6 +236,16 @@ def _tree(pid: int) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _at_home(home: Path) -> list[psutil.Process]:
+    """The processes whose HOME it is: those of a submission, unless they hide it."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):  # of other users, or just ended
+            if process.environ().get("HOME") == str(home):
+                found.append(process)
+    return found
 
 
 def _resident(process: psutil.Process) -> int:
