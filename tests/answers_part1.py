@@ -1,6 +1,67 @@
 """What students write for the exercises of part 1: typical mistakes, by the names they go by."""
 
 ANSWERS: dict[str, dict[str, str]] = {
+    "seen-targets": {
+        "asks about everything": """
+def seen_targets(q, seen, rewards, next_states, terminations, discount, worst):
+    targets = []
+    for r, s, d in zip(rewards, next_states, terminations):
+        targets.append(r if d else r + discount * max(q[s]))
+    return np.array(targets)
+""",
+        "zero for what was not seen": """
+def seen_targets(q, seen, rewards, next_states, terminations, discount, worst):
+    masked = q * seen
+    return rewards + discount * masked.max(1)[next_states] * np.logical_not(terminations)
+""",
+        "nothing to choose from": """
+def seen_targets(q, seen, rewards, next_states, terminations, discount, worst):
+    best = np.max(np.where(seen, q, -np.inf), axis=1)
+    return rewards + np.where(terminations, 0, discount * best[next_states])
+""",
+        "ends are missed": """
+def seen_targets(q, seen, rewards, next_states, terminations, discount, worst):
+    v = np.array([max([x if s else worst for x, s in zip(*row)]) for row in zip(q, seen)])
+    return rewards + discount * v[next_states]
+""",
+        "no reward at the end": """
+def seen_targets(q, seen, rewards, next_states, terminations, discount, worst):
+    q = q.copy()
+    q[~seen] = worst
+    return np.where(terminations, 0.0, rewards + discount * q[next_states].max(axis=-1))
+""",
+        "no discount": """
+def seen_targets(q, seen, rewards, next_states, terminations, discount, worst):
+    q = q.copy()
+    q[~seen] = worst
+    return rewards + (1 - terminations) * q[next_states].max(axis=-1)
+""",
+    },
+    "maximum-bias": {
+        "mean before the maximum": """
+def disappointment(guesses, truth):
+    mean = np.mean(guesses, axis=0)
+    return np.max(mean) - np.max(truth)
+""",
+        "compared with the best": """
+def disappointment(guesses, truth):
+    return np.mean([max(row) - max(truth) for row in guesses])
+""",
+        "a missed chance": """
+def disappointment(guesses, truth):
+    got = [truth[np.argmax(row)] for row in guesses]
+    return truth.max() - np.mean(got)
+""",
+        "all guesses": """
+def disappointment(guesses, truth):
+    return np.mean(np.mean(guesses - truth[None, :], axis=1))
+""",
+        "sign": """
+def disappointment(guesses, truth):
+    best = np.argmax(guesses, axis=1)
+    return np.mean(truth[best] - guesses[np.arange(len(guesses)), best])
+""",
+    },
     "episode-returns": {
         "time limits missed": """
 def episode_returns(rewards, terminations, truncations):
@@ -137,6 +198,36 @@ def expected_cost(epsilon, horizon):
         "small-epsilon formula": """
 def expected_cost(epsilon, horizon):
     return sum(epsilon * (t + 1) for t in range(horizon))
+""",
+    },
+    "best-rows": {
+        "single rows": """
+def best_rows(rewards, lengths, share):
+    order = np.argsort(rewards)[::-1][: round(share * rewards.size)]
+    mask = np.zeros(rewards.size, bool)
+    mask[order] = True
+    return mask
+""",
+        "the worst": """
+def best_rows(rewards, lengths, share):
+    parts = np.split(rewards, np.cumsum(lengths)[:-1])
+    returns = np.array([part.sum() for part in parts])
+    limit = np.sort(returns)[round(share * len(lengths)) - 1]
+    return np.concatenate([np.full(n, r <= limit) for r, n in zip(returns, lengths)])
+""",
+        "mean reward": """
+def best_rows(rewards, lengths, share):
+    parts = np.split(rewards, np.cumsum(lengths)[:-1])
+    scores = np.array([part.mean() for part in parts])
+    limit = np.sort(scores)[-round(share * len(lengths))]
+    return np.repeat(scores >= limit, lengths)
+""",
+        "no mask": """
+def best_rows(rewards, lengths, share):
+    ends = np.cumsum(lengths)
+    returns = [rewards[e - n:e].sum() for e, n in zip(ends, lengths)]
+    best = sorted(range(len(lengths)), key=lambda i: -returns[i])[: round(share * len(lengths))]
+    return np.concatenate([np.arange(ends[i] - lengths[i], ends[i]) for i in best])
 """,
     },
 }
