@@ -224,7 +224,10 @@ def _verdict(exercise: Exercise, found: _Findings) -> Verdict:
         what = found.stopped[exercise.id]
         text = f"Not yet: the check of {exercise.function} on random inputs {what}."
         return Verdict(exercise.id, "stopped", text)
-    text = f"{exercise.function} was not reached: the notebook's time was over before."
+    text = (
+        f"Nothing came out of the check of {exercise.function}: the notebook's time was over "
+        "before it, or the notebook interfered with it."
+    )
     return Verdict(exercise.id, "stopped", text)
 
 

@@ -70,9 +70,9 @@ def grade(
         SandboxError: the machine cannot limit processes, or another run uses `reports`.
     """
     paths = students(submissions)
+    sandbox = find_sandbox(limits, [submissions, reports, marks.parent])
     max_bytes = limits.notebook_mb * 2**20
     assignment = assignment_of(chapter or chapter_of_class(paths, exercises(), max_bytes))
-    sandbox = find_sandbox(limits, [submissions, reports, marks.parent])
     say(f"{len(paths)} submissions of {assignment[0].chapter}. {sandbox.isolation}")
     (reports / "results").mkdir(parents=True, exist_ok=True)
     marks.parent.mkdir(parents=True, exist_ok=True)
