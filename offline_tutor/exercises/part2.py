@@ -553,8 +553,9 @@ def _targets_endless(**case: Any) -> Any:
     return quantile_targets(**{**case, "terminations": jnp.zeros(9)})
 
 
-def _targets_of_mean(**case: Any) -> Any:
-    return quantile_targets(**case).mean(-1)
+def _is_only_the_mean(mine: Seen, right: Seen, case: Case) -> bool:
+    value = mine["value"].squeeze(-1) if mine["value"].shape == (9, 1) else mine["value"]
+    return same(value, right["value"].mean(axis=-1))
 
 
 QUANTILE_TARGETS = Exercise(
@@ -594,10 +595,7 @@ QUANTILE_TARGETS = Exercise(
         ),
         Mistake(
             "the mean alone",
-            lambda mine, right, case: same(
-                mine["value"].reshape(-1) if mine["value"].size == 9 else mine["value"],
-                _means(right),
-            ),
+            _is_only_the_mean,
             "The right action, and of its return only the mean is left. That is DQN: the "
             "quantiles are what this network is for.",
         ),
@@ -612,10 +610,6 @@ QUANTILE_TARGETS = Exercise(
     praise="Choose by the mean, then carry the whole distribution along. The wrong one is a "
     "maximum, too, over one axis, and has the right shape.",
 )
-
-
-def _means(right: Seen) -> np.ndarray:
-    return right["value"].mean(axis=-1)
 
 
 def best_prediction(returns: np.ndarray, fraction: float) -> float:
@@ -709,7 +703,7 @@ BEST_PREDICTION = Exercise(
     hints=(
         "Try every return as the prediction, and compute the mean loss of each.",
         "A table helps: returns down, predictions along, errors inside; two weights by sign.",
-        "The mean over the returns, then the place of the smallest, `argmin`, then the return there.",
+        "The mean over the returns, the place of the smallest, `argmin`, and the return there.",
     ),
     praise="Nothing is assumed but the loss: every candidate is tried, and a quantile comes out. "
     "That is what gradient descent finds, a small step at a time.",
@@ -814,7 +808,7 @@ PENALTY = Exercise(
             ),
             "The number is right, and half of its gradient is missing: nothing pushes down. A "
             "stop_gradient on the soft maximum leaves only the pull upwards on the data's "
-            "actions. This very line stood in public code for a long time.",
+            "actions. This very line has stood in public code.",
         ),
         Mistake(
             "no gradient",
