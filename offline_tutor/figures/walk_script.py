@@ -114,10 +114,11 @@ const aim = event => {
 const head = event => { if (Math.hypot(...aim(event)) > .5) walk(aim(event)); };
 let drag = null, dragged = false;
 svg.addEventListener("pointerdown", () => { dragged = false; }, true);
-// Browsers do not heed touch-action inside a drawing: without this, dragging would scroll the page.
+// Chromium heeds no touch-action inside a drawing: without this, dragging scrolls the page.
 dot.addEventListener("touchstart", event => event.preventDefault(), { passive: false });
 dot.addEventListener("pointerdown", event => {
-  event.preventDefault(); maze.focus({ preventScroll: true }); dot.setPointerCapture(event.pointerId);
+  event.preventDefault(); maze.focus({ preventScroll: true });
+  dot.setPointerCapture(event.pointerId);
   let pointer = event;
   const follow = () => { dragged = true; head(pointer); };
   dot.onpointermove = moved => { pointer = moved; };
