@@ -268,6 +268,29 @@ def test_page(browser, server, name, scheme, record_property) -> None:
     assert visit.close() == []
 
 
+def test_a_finger_drags_the_dot_and_not_the_page(browser, server) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(server.address + "notebooks/12_datasets.html")
+    dot = page.locator(".ot-grip")
+    dot.scroll_into_view_if_needed()
+    box, scrolled = dot.bounding_box(), page.evaluate("scrollY")
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger = context.new_cdp_session(page)
+    for kind, places in (
+        ("touchStart", [(x, y)]),
+        *(("touchMove", [(x + 20 * k, y + 10 * k)]) for k in range(1, 8)),
+        ("touchEnd", []),
+    ):
+        points = [{"x": x, "y": y} for x, y in places]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(100)
+    said = page.locator(".ot-walk output").inner_text()
+    assert page.evaluate("scrollY") == scrolled
+    assert int(said.split()[1]) >= 3, said  # "Step 4 of 60, ..."
+    context.close()
+
+
 FAULTY = """<!DOCTYPE html><html><head><title>Faulty</title>
 <link rel="icon" href="data:,"></head><body>
 <p style="color: #999; background: #fff">pale</p><div style="width: 600px">wide</div>

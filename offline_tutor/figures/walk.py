@@ -64,7 +64,7 @@ font-variant-numeric:tabular-nums}}
 .ot-near{{fill:none;stroke:currentColor;stroke-dasharray:4 3;pointer-events:none}}
 .ot-trail-edge{{stroke:var(--ot-paper,Canvas);stroke-width:5}}
 .ot-trail{{stroke:{_READER};stroke-width:2.5}}
-.ot-dot{{cursor:grab;touch-action:none;fill:{_READER};stroke:var(--ot-paper,Canvas);stroke-width:2}}
+.ot-dot{{cursor:grab;fill:{_READER};stroke:var(--ot-paper,Canvas);stroke-width:2}}
 .ot-grip{{fill-opacity:0;stroke:none}}
 @media(prefers-reduced-motion:no-preference){{.ot-dot{{transition:transform .1s}}}}
 @media print{{.ot-walk,.ot-live{{display:none}}[role=application] .ot-still{{display:inline}}}}

@@ -60,9 +60,9 @@ const pixel = ([x, y]) => [(x - world.left) * world.scale, (world.top - y) * wor
 const write = points => points.map(point => point.map(n => n.toFixed(1)).join(" ")).join("L");
 const arrow = ([, , right, up]) => {
   const [x, y] = pixel(at), [u, v] = [right, -up].map(part => part * world.arrow);
-  const end = [x + u, y + v], head = side =>
+  const end = [x + u, y + v], tip = side =>
     [end[0] - .2 * u - side * .1 * v, end[1] - .2 * v + side * .1 * u];
-  return `<path d="M${write([[x, y], end])}M${write([head(1), end, head(-1)])}"/>`;
+  return `<path d="M${write([[x, y], end])}M${write([tip(1), end, tip(-1)])}"/>`;
 };
 const some = found => found.filter((_, i) => i % Math.ceil(found.length / world.arrows) == 0);
 
@@ -110,21 +110,23 @@ const aim = event => {
   return [world.left + x * k - at[0], world.top - y * k - at[1]].map(part => part / world.step);
 };
 
+// Less than half a step from the dot is on the dot, and no wish to go anywhere.
+const head = event => { if (Math.hypot(...aim(event)) > .5) walk(aim(event)); };
 let drag = null, dragged = false;
+svg.addEventListener("pointerdown", () => { dragged = false; }, true);
+// Chromium heeds no touch-action inside a drawing: without this, dragging scrolls the page.
+dot.addEventListener("touchstart", event => event.preventDefault(), { passive: false });
 dot.addEventListener("pointerdown", event => {
-  event.preventDefault(); maze.focus(); dot.setPointerCapture(event.pointerId);
-  let pointer = event; dragged = false;
-  const follow = () => {  // a quarter of a step is no further than the grip
-    if (Math.hypot(...aim(pointer)) > .5) { dragged = true; walk(aim(pointer)); }
-  };
+  event.preventDefault(); maze.focus({ preventScroll: true });
+  dot.setPointerCapture(event.pointerId);
+  let pointer = event;
+  const follow = () => { dragged = true; head(pointer); };
   dot.onpointermove = moved => { pointer = moved; };
   clearInterval(drag); drag = setInterval(follow, world.pace);
 });
 for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
   dot.addEventListener(end, () => { clearInterval(drag); dot.onpointermove = null; });
-svg.addEventListener("click", event => {
-  if (dragged) dragged = false; else walk(aim(event));
-});
+svg.addEventListener("click", event => { if (!dragged) head(event); });
 const keys = { ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowLeft: [-1, 0], ArrowDown: [0, -1] };
 figure.addEventListener("keydown", event => {
   if (!keys[event.key] || event.altKey || event.ctrlKey || event.metaKey) return;
