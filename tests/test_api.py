@@ -115,7 +115,9 @@ BUILDING = [chapter for chapter in chapters() if agreement.builds_of(chapter)]
 
 
 @pytest.mark.parametrize("chapter", BUILDING, ids=lambda chapter: chapter.path.stem)
-def test_each_cell_that_builds_leads_to_the_package(extension: ModuleType, chapter: Chapter) -> None:
+def test_each_cell_that_builds_leads_to_the_package(
+    extension: ModuleType, chapter: Chapter
+) -> None:
     document = publish_doctree("")
     for index, cell in enumerate(chapter.cells):
         if cell.cell_type == "code":

@@ -83,7 +83,9 @@ def mend(html: str) -> str:
     # A toggle of the contents that says nothing to those who do not see its arrow.
     html = html.replace(TOGGLE, TOGGLE.replace("<summary", '<summary aria-label="Pages below"'))
     # Long signatures: a list of descriptions without a single term.
-    html = SIGNATURE.sub(lambda lines: LINE.sub(r'<span class="sig-line">\1</span>', lines[1]), html)
+    html = SIGNATURE.sub(
+        lambda lines: LINE.sub(r'<span class="sig-line">\1</span>', lines[1]), html
+    )
     # A reader whose system is dark saw a flash of light until the theme's script at the end ran.
     return html.replace(
         'localStorage.getItem("theme") || "auto"',
