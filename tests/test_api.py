@@ -88,7 +88,7 @@ And on.
 
 def test_docstrings_are_taken_apart() -> None:
     docstring = Docstring.read(DOCSTRING)
-    assert docstring.text.split() == "What it does. More of it. And on.".split()
+    assert " ".join(docstring.text.split()) == "What it does. More of it. And on."
     assert docstring.arguments == {"first": "(n,) numbers, which go on here.", "**rest": "others."}
     assert docstring.errors == {"ValueError": "always."}
     assert Docstring.read(None) == Docstring()

@@ -1,7 +1,7 @@
 """What the book needs of Sphinx beyond its settings: a local Sphinx extension.
 
-It keeps outputs of another package from being shown, checks that no page asks another host for anything, and adds the repository's buttons, and the
-link to the PDF, where there is one.
+It keeps outputs of another package from being shown, checks that no page asks another host for
+anything, and adds the repository's buttons, and the link to the PDF, where there is one.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def repository() -> str | None:
 
 
 def add_buttons(app: Sphinx, config: Config) -> None:
-    """Buttons for Colab, Binder, the source and issues; none without an address they could lead to."""
+    """Buttons for Colab, Binder, source and issues; none without an address they could lead to."""
     if address := repository():
         config.html_theme_options |= {
             "repository_url": address,
