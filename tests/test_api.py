@@ -14,7 +14,7 @@ from sphinx import addnodes
 from sphinx.util.inventory import InventoryFile
 
 from tools import agreement, api
-from tools.chapters import ROOT, chapters
+from tools.chapters import ROOT, Chapter, chapters
 from tools.docstrings import Docstring, comment_on, comments
 
 PAGES = {path.stem: path.read_text() for path in (ROOT / "book" / "api").glob("*.md")}
@@ -88,7 +88,7 @@ And on.
 
 def test_docstrings_are_taken_apart() -> None:
     docstring = Docstring.read(DOCSTRING)
-    assert docstring.text.split() == "What it does. More of it. And on.".split()
+    assert " ".join(docstring.text.split()) == "What it does. More of it. And on."
     assert docstring.arguments == {"first": "(n,) numbers, which go on here.", "**rest": "others."}
     assert docstring.errors == {"ValueError": "always."}
     assert Docstring.read(None) == Docstring()
@@ -111,8 +111,13 @@ def extension() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("chapter", chapters(), ids=lambda chapter: chapter.path.stem)
-def test_each_cell_that_builds_leads_to_the_package(extension: ModuleType, chapter) -> None:
+BUILDING = [chapter for chapter in chapters() if agreement.builds_of(chapter)]
+
+
+@pytest.mark.parametrize("chapter", BUILDING, ids=lambda chapter: chapter.path.stem)
+def test_each_cell_that_builds_leads_to_the_package(
+    extension: ModuleType, chapter: Chapter
+) -> None:
     document = publish_doctree("")
     for index, cell in enumerate(chapter.cells):
         if cell.cell_type == "code":
@@ -123,7 +128,7 @@ def test_each_cell_that_builds_leads_to_the_package(extension: ModuleType, chapt
     for link in document.findall(addnodes.pending_xref):
         above = document[document.index(link.parent) - 1]
         found.append((above["cell_index"], link["reftarget"]))
-    assert builds and found == [(build.index, build.name) for build in builds]
+    assert found == [(build.index, build.name) for build in builds]
     listed = set(api.addresses().values())
     assert {name for _, name in found} <= listed
 

@@ -102,7 +102,9 @@ def public(module: str) -> Iterator[tuple[str, str]]:
 def addresses() -> dict[str, str]:
     """By the full name under which something is defined, that under which it is listed."""
     return {
-        f"{home}.{name}": f"{module}.{name}" for module in modules() for name, home in public(module)
+        f"{home}.{name}": f"{module}.{name}"
+        for module in modules()
+        for name, home in public(module)
     }
 
 
@@ -259,7 +261,9 @@ def made(name: str, parent: str, call: ast.Call, more: list[str]) -> str:
     given = ", ".join(ast.unparse(one) for one in call.keywords)
     bound = {one.arg for one in keywords if one.arg}
     words = f"{{py:func}}`~{parent}` with `{given}`."
-    return fenced("function", name + signature(node, read(module), bound=bound), {}, [words, *more], 0)
+    return fenced(
+        "function", name + signature(node, read(module), bound=bound), {}, [words, *more], 0
+    )
 
 
 def entry(name: str, home: str, more: list[str]) -> str:

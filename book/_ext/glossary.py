@@ -89,7 +89,7 @@ def running_text(document: nodes.document) -> Iterator[nodes.Text]:
 
 
 def link(term: str, shown: str) -> addnodes.pending_xref:
-    """A link to a term, discreet enough to read over."""
+    """A link to a term; its class keeps it quiet enough to read over."""
     reference = addnodes.pending_xref(
         "", refdomain="std", reftype="term", reftarget=term, refexplicit=True, refwarn=True
     )

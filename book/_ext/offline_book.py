@@ -1,7 +1,7 @@
 """What the book needs of Sphinx beyond its settings: a local Sphinx extension.
 
-It keeps outputs of another package from being shown, checks that no page asks another host for anything, and adds the repository's buttons where there
-is one.
+It keeps outputs of another package from being shown, checks that no page asks another host for
+anything, and adds the repository's buttons, and the link to the PDF, where there is one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tools.fingerprints import fingerprint
 from tools.pages import foreign_requests
 
 LOGGER = logging.getLogger(__name__)
+PDF_LINK = "<!-- the link to the PDF -->"
 
 
 def drop_stale_outputs(app: Sphinx, config: Config) -> None:
@@ -53,15 +54,26 @@ def repository() -> str | None:
 
 
 def add_buttons(app: Sphinx, config: Config) -> None:
-    """Buttons for Colab, the source and issues; none without an address they could lead to."""
+    """Buttons for Colab, Binder, source and issues; none without an address they could lead to."""
     if address := repository():
         config.html_theme_options |= {
             "repository_url": address,
             "repository_branch": "main",
             "use_repository_button": True,
             "use_issues_button": True,
-            "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+            "launch_buttons": {
+                "colab_url": "https://colab.research.google.com",
+                "binderhub_url": "https://mybinder.org",  # what it installs: .binder/
+                "notebook_interface": "jupyterlab",
+            },
         }
+
+
+def link_pdf(app: Sphinx, document: str, source: list[str]) -> None:
+    """The first page's link to the PDF, where whoever builds says that it will lie beside it."""
+    name = os.environ.get("OFFLINE_TUTOR_PDF", "")
+    link = f' It is also one <a href="../{name}">PDF, to print or to keep</a>.' if name else ""
+    source[0] = source[0].replace(PDF_LINK, link)
 
 
 def drop_thebe(app: Sphinx, config: Config) -> None:
@@ -80,8 +92,8 @@ def check_requests(app: Sphinx, error: Exception | None) -> None:
 
 
 def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
-    """Pages that can change while their sources do not: the chapters' outputs."""
-    return [chapter.name for chapter in chapters()]
+    """Pages that can change while their sources do not: the chapters' outputs, the PDF's link."""
+    return ["book/intro", *(chapter.name for chapter in chapters())]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -89,6 +101,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", add_buttons)
     app.connect("config-inited", drop_thebe)
     app.connect("env-get-outdated", pages_to_read_again)
+    app.connect("source-read", link_pdf)
     app.connect("build-finished", record_outputs)
     app.connect("build-finished", check_requests, priority=900)  # of pages as they will stay
     return {"parallel_read_safe": True, "parallel_write_safe": True}
