@@ -417,6 +417,24 @@ def test_bubblewrap_that_does_not_work_is_not_trusted(
 
 
 @pytest.mark.usefixtures("box")
+def test_ctrl_c_ends_what_runs_and_records_nothing_of_it(tmp_path: Path) -> None:
+    folder = class_in(tmp_path, "later")
+    (folder / "ann.ipynb").touch()
+    (folder / "bob.ipynb").write_bytes(sixty.with_cell("while True: pass").content)
+
+    def say(line: str) -> None:
+        if line.startswith("[1/3] ann"):
+            time.sleep(1)  # until the second one runs
+            raise KeyboardInterrupt
+
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(KeyboardInterrupt):
+        run.grade(folder, tmp_path / "r", tmp_path / "m.csv", say=say)
+    assert [file.name for file in (tmp_path / "r" / "results").glob("*.json")] == ["ann.json"]
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+@pytest.mark.usefixtures("box")
 def test_a_class_gets_its_marks_even_when_the_grader_is_killed(tmp_path: Path) -> None:
     folder, reports = tmp_path / "class", tmp_path / "reports"
     folder.mkdir()
