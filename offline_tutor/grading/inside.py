@@ -102,11 +102,11 @@ class Run:
 
     def error(self) -> dict[str, str]:
         """The error's last line, and the line of the cell where it came up."""
-        text = f"{self.reply.get('ename')}: {self.reply.get('evalue')}".splitlines()[0]
+        lines = f"{self.reply.get('ename')}: {self.reply.get('evalue')}".splitlines()
         traceback = ANSI.sub("", "\n".join(self.reply.get("traceback", [])))
         arrow = ARROW.search(traceback)
         line = f"line {arrow[1]}: {arrow[2].strip()}" if arrow else ""
-        return {"error": text[:300], "line": line[:200]}
+        return {"error": lines[0].strip(": ")[:300], "line": line[:200]}
 
     def say(self, **event: str) -> None:
         self.trace.write(json.dumps(event) + "\n")

@@ -197,7 +197,7 @@ def _note(
             first = next(filter(None, map(str.strip, found.cells[step].splitlines())), "")
             where = f"Code cell {int(step) + 1} ({printable(first, 60)})"
             again = outcome not in ("error", "late", "time")
-            found.events[step] = f"{where} {what}" + ". All was run again without it" * again + "."
+            found.events[step] = f"{where} {what}" + "; all was run again without it" * again
 
 
 def _in_words(outcome: str, event: Mapping[str, str], limits: Limits) -> str:

@@ -126,7 +126,7 @@ class Sandbox:
             command += ["--symlink", os.readlink(path)] if link else ["--ro-bind", str(path)]
             command += [str(path)]
         for path in self.hidden:
-            if any(path.is_relative_to(shown) for shown in visible):
+            if path.is_dir() and any(path.is_relative_to(shown) for shown in visible):
                 command += ["--tmpfs", str(path), "--remount-ro", str(path)]
         command += ["--proc", "/proc", "--dev", "/dev", "--size", disk, "--tmpfs", "/dev/shm"]
         command += ["--size", disk, "--tmpfs", "/grading/work"]
