@@ -3,6 +3,7 @@
 # make sync   writes the chapters' `# builds:` cells from the package
 # make exercises  writes the student's and the instructor's notebooks, and their pages
 # make lock   pins the newest versions  make clean  forgets everything that was built
+# make slides makes the slides anew, which `make book` does too
 # make pdf    prints the book, with Chromium (Debian: apt-get install chromium fonts-dejavu)
 # make colab  runs every chapter with the versions that Google Colab has
 # Another Python: make PYTHON=python3.12 book
@@ -16,7 +17,7 @@ PORT ?= 8000
 COLAB_CONSTRAINTS ?= https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
 COLAB_PYTHON ?= python3.13
 
-.PHONY: book test serve pdf bench sync exercises colab lock clean
+.PHONY: book test serve slides pdf bench sync exercises colab lock clean
 .DELETE_ON_ERROR:
 
 # Chapters and tests compile the same programs: four fifths of their time, unless JAX remembers.
@@ -30,12 +31,14 @@ BUILD := $(BIN)/jupyter-book build . --all -W -n --keep-going
 book: $(INSTALLED)
 	$(BIN)/python -m tools.execute
 	$(BUILD)
+	$(BIN)/python -m tools.slides
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
 
 test: $(INSTALLED)
 	@status=0; \
 	$(BIN)/python -m tools.execute || status=1; \
 	$(BUILD) --quiet || status=1; \
+	$(BIN)/python -m tools.slides || status=1; \
 	$(BIN)/python -m pytest -n 2 || status=1; \
 	exit $$status
 
@@ -45,6 +48,9 @@ serve: _build/html/index.html
 
 _build/html/index.html:
 	$(MAKE) book
+
+slides: _build/html/index.html
+	$(BIN)/python -m tools.slides
 
 pdf: book
 	$(BIN)/python -m tools.pdf

@@ -1,4 +1,4 @@
-"""The quiz at the end of each chapter: five questions, one right answer each, every answer says why.
+"""The quiz at the end of each chapter: five questions, one right answer, each says why.
 
 It is plain Markdown with HTML's own `<details>`, so that it unfolds wherever a notebook is read.
 """
@@ -19,9 +19,7 @@ QUESTION = re.compile(r"^\*\*(\d)\. (.+)\*\*$", re.MULTILINE)
 OPTION = re.compile(r"<details><summary>(.+)</summary>\n\n(Right|No): (.+)\n\n</details>")
 RECAP = re.compile(r"## (Recap|What to keep)\n")
 
-each_chapter = pytest.mark.parametrize(
-    "chapter", chapters(), ids=lambda chapter: chapter.path.stem
-)
+each_chapter = pytest.mark.parametrize("chapter", chapters(), ids=lambda chapter: chapter.path.stem)
 
 
 @dataclass(frozen=True)
