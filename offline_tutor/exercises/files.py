@@ -32,6 +32,9 @@ HEADER = re.compile(  # of version 1.0, little-endian: float64 of any shape, or 
     re.DOTALL,
 )
 
+# What zipfile raises for archives that are damaged, encrypted, cut off or of another kind.
+UNREADABLE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
+
 
 class ObservationError(ValueError):
     """A file that holds no observations."""
@@ -64,7 +67,7 @@ def read_observations(path: Path) -> dict[str, Observation]:
         with zipfile.ZipFile(data) as archive:
             members = _members(archive)
         return {id: _observation(id, parts) for id, parts in members.items()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ObservationError(f"{path.name} holds no observations: {error}") from None
 
 
