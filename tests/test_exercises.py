@@ -4,6 +4,7 @@ import ast
 import importlib
 import io
 import linecache
+import os
 import re
 import time
 import zipfile
@@ -180,6 +181,18 @@ def test_ids_are_unique_and_chapters_have_two() -> None:
         assert len(of_chapter(path.stem)) >= 2
 
 
+ODD = (np.zeros(()), np.zeros(0), np.full((2, 3), np.nan), np.full(7, np.inf), np.ones((1, 1, 1)))
+
+
+@each_checked
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: f"{odd.shape}")
+def test_odd_shapes_are_judged_like_any(this: Exercise, odd: np.ndarray) -> None:
+    """What a stranger may have put into the file, where the code that ran was not ours."""
+    seen = observe(this, this.reference, seed=3)
+    forged = tuple(dict.fromkeys(case, odd) for case in seen.cases)
+    assert not judge(this, Observation(forged), seed=3)
+
+
 # ------------------------------------------------------------------- what a reader calls
 
 
@@ -323,6 +336,32 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         read_observations(path)
 
 
+def test_links_and_pipes_are_not_followed(tmp_path: Path) -> None:
+    write_observations(tmp_path / "seen", {"a": Observation((), "error", "x")})
+    (tmp_path / "link").symlink_to(tmp_path / "seen")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        with pytest.raises(ObservationError, match="no plain file"):
+            read_observations(tmp_path / name)
+
+
+def test_spoilt_files_are_refused_or_judged(tmp_path: Path) -> None:
+    """Bytes at random places are changed: no other error may come of it than the promised ones."""
+    this, path, rng = exercise("episode-returns"), tmp_path / "seen", np.random.default_rng(0)
+    write_observations(path, {this.id: observe(this, this.reference, seed=1)})
+    whole, refused = np.frombuffer(path.read_bytes(), np.uint8), 0
+    for _ in range(300):
+        spoilt = whole.copy()
+        places = rng.integers(len(whole), size=rng.choice([1, 3, 20]))
+        spoilt[places] = rng.integers(256, size=len(places))
+        path.write_bytes(spoilt.tobytes())
+        try:
+            judge(this, read_observations(path)[this.id], seed=1)
+        except (ValueError, KeyError):
+            refused += 1
+    assert refused > 200
+
+
 def test_a_verdict_asks_for_every_case() -> None:
     this = exercise("compounding")
     seen = observe(this, this.reference, seed=1, cases=2)
@@ -408,6 +447,25 @@ def test_notebook_runs_to_the_end(path: Path, form: str) -> None:
         said = "".join(output.get("text", "") for output in outputs)
         begins = {"student": "Not done yet", "instructor": "Right"}[form]
         assert said.startswith("A person reads" if this.is_open else begins)
+
+
+@each_source
+def test_notebook_runs_on_after_an_answer_that_raises(path: Path) -> None:
+    """No cell calls an answer that `check` has not passed: nbgrader's own stub raises."""
+    notebook = nbformat.read(SOURCES / "student" / path.name, as_version=4)
+    for cell in notebook.cells:
+        for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
+            called = {call.func.id for call in ast.walk(node) if is_call_by_name(call)}
+            answers = called & {this.function for this in ALL}
+            assert not answers or guarded(node), f"{cell.id} calls {answers}: begin 'if check('"
+
+
+def is_call_by_name(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+
+
+def guarded(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).startswith("check(")
 
 
 def test_pages_lead_to_colab_where_a_repository_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ believed: sizes are checked before anything is read, and nothing is ever unpickl
 
 from __future__ import annotations
 
+import io
 import math
 import re
+import stat
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping
@@ -30,6 +32,9 @@ HEADER = re.compile(  # of version 1.0, little-endian: float64 of any shape, or 
     re.DOTALL,
 )
 
+# What zipfile raises for archives that are damaged, encrypted, cut off or of another kind.
+UNREADABLE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
+
 
 class ObservationError(ValueError):
     """A file that holds no observations."""
@@ -50,14 +55,19 @@ def read_observations(path: Path) -> dict[str, Observation]:
     """What `write_observations` wrote.
 
     Raises:
-        ObservationError: the file is none of these, or too large.
-        OSError: it cannot be read.
+        ObservationError: the file is none of these, or too large, or no plain file.
+        OSError: it cannot be read, or is not there.
     """
+    if path.is_symlink() or not stat.S_ISREG(path.stat().st_mode):
+        raise ObservationError(f"{path.name} is no plain file")
+    if path.stat().st_size > 2 * MAX_BYTES:
+        raise ObservationError(f"{path.name} holds no observations: too large")
+    data = io.BytesIO(path.read_bytes())
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(data) as archive:
             members = _members(archive)
         return {id: _observation(id, parts) for id, parts in members.items()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except UNREADABLE as error:
         raise ObservationError(f"{path.name} holds no observations: {error}") from None
 
 
