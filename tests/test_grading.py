@@ -135,6 +135,24 @@ def test_changes_of_the_notebook_are_remarked(tmp_path: Path) -> None:
     assert read(STUDENT).remarks == ()
 
 
+def test_an_open_answer_is_shown_to_whoever_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "12_datasets.ipynb"
+    written = "Look at the *returns*\n<b>first</b>."
+    text = STUDENT.with_name(file.name).read_text()
+    assert "*Your answer.*" in text
+    file.write_text(text.replace("*Your answer.*", json.dumps(written)[1:-1]))
+    assignment = run.assignment_of("12_datasets")
+    (this,) = [each for each in assignment if each.is_open]
+    found = read_submission("ann", file, this.chapter, assignment, 10**6)
+    assert found.answers == {this.id: written}
+    verdict = marks._verdict(this, marks._Findings({}, {}), found.answers)
+    mark = marks._mark(this, verdict)
+    assert mark.points is None
+    page = report(result(marks=(mark,)))
+    assert "Look at the *returns*\n&lt;b&gt;first&lt;/b&gt;." in page
+    assert this.rubric[0][1] in mark.text
+
+
 def test_students_are_named_by_file_or_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="empty"):
         submissions.students(tmp_path)

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def grade_submission(
     while found.waiting and (rest := end - time.monotonic()) > 0:
         if not _attempt(found, sandbox, cpus, rest, stop):
             break
-    marks = tuple(_mark(exercise, _verdict(exercise, found)) for exercise in assignment)
+    marks = tuple(_mark(each, _verdict(each, found, submission.answers)) for each in assignment)
     events = [found.events[step] for step in sorted(found.events, key=int)]
     return Result(
         submission.student, chapter, marks, tuple(events), submission.remarks, "",
@@ -215,9 +215,11 @@ def _in_words(outcome: str, event: Mapping[str, str], limits: Limits) -> str:
     return texts.get(outcome, dead) + (f", in {line}" if line else "")
 
 
-def _verdict(exercise: Exercise, found: _Findings) -> Verdict:
+def _verdict(exercise: Exercise, found: _Findings, answers: Mapping[str, str]) -> Verdict:
     if exercise.is_open:
-        return judge(exercise, Observation(), 0)
+        verdict = judge(exercise, Observation(), 0)
+        text = f"{verdict.text}\n\nThe answer:\n{answers.get(exercise.id) or 'none'}"
+        return replace(verdict, text=text)
     if exercise.id in found.verdicts:
         return found.verdicts[exercise.id]
     if exercise.id in found.stopped:

@@ -9,13 +9,14 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from offline_tutor.exercises import Exercise
 
 MAX_CELLS = 1000
+MAX_ANSWER = 5000  # characters of an answer in words
 MAX_FILES = 1000  # looked at in one student's folder
 PEEKS = re.compile(r"exercises\s*(\.|import)\s*\(?\s*part\d|\.reference\b")
 
@@ -32,6 +33,7 @@ class Submission:
         student: name of the file, without its suffix, or of the folder.
         digest: SHA-256 of the notebook's bytes, or of the problem.
         cells: the source of each code cell, and nothing else of the notebook.
+        answers: what was written for exercises that a person reads, by exercise.
         remarks: what a teacher may want to know about the file.
         problem: why there is nothing to grade, in one line; "" where there is something.
     """
@@ -39,18 +41,23 @@ class Submission:
     student: str
     digest: str
     cells: tuple[str, ...] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     problem: str = ""
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """A file's code cells: their sources, and what each says about itself to nbgrader."""
+    """A file's code cells: their sources, and what each says about itself to nbgrader.
+
+    The texts are those of the other cells, by grade id.
+    """
 
     digest: str
     sources: tuple[str, ...]
     grade_ids: tuple[str, ...]
     points: tuple[tuple[str, object], ...]  # of the cells that name any, by grade id
+    texts: Mapping[str, str]
 
 
 def printable(text: object, length: int = 300) -> str:
@@ -109,7 +116,9 @@ def read_submission(
         digest = hashlib.sha256(problem.encode()).hexdigest()
         return Submission(printable(student, 200), digest, problem=printable(problem))
     remarks = tuple(_remarks(notebook, assignment))
-    return Submission(printable(student, 200), notebook.digest, notebook.sources, remarks)
+    answers = {each.id: notebook.texts.get(each.id, "") for each in assignment if each.is_open}
+    name = printable(student, 200)
+    return Submission(name, notebook.digest, notebook.sources, answers, remarks)
 
 
 def notebooks(path: Path) -> list[Path]:
@@ -181,7 +190,9 @@ def read_notebook(file: Path, max_bytes: int) -> Notebook:
     ids = [str(each.get("grade_id", ""))[:100] for each in about]
     points = [(id, each["points"]) for id, each in zip(ids, about, strict=True) if "points" in each]
     sources = tuple(_source(cell) for cell in code)
-    return Notebook(hashlib.sha256(data).hexdigest(), sources, tuple(ids), tuple(points))
+    words = [cell for cell in cells if isinstance(cell, dict) and cell.get("cell_type") != "code"]
+    texts = {str(_nbgrader(cell).get("grade_id")): _source(cell)[:MAX_ANSWER] for cell in words}
+    return Notebook(hashlib.sha256(data).hexdigest(), sources, tuple(ids), tuple(points), texts)
 
 
 def _bytes(file: Path, max_bytes: int) -> bytes:
