@@ -6,7 +6,7 @@ looked for. Faults of a page are collected and told together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -129,24 +129,62 @@ class Visit:
         if shift > JUMPS:
             self.fault(f"the page jumps while it loads: layout shift {shift:.2f}")
 
-    def check_sliders(self) -> None:
-        """Each moving figure moves by mouse and by keyboard, and says where it stands."""
-        for figure in self.page.locator("figure:has(input[type=range])").all():
-            name = figure.locator("label").inner_text().strip()
-            slider = figure.locator("input[type=range]")
-            seen = [self.picture(figure)]
-            slider.scroll_into_view_if_needed()
-            box = slider.bounding_box()
-            self.page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
-            seen.append(self.picture(figure))
-            slider.press("End")
-            seen.append(self.picture(figure))
-            if seen[1] == seen[0]:
-                self.fault(f"the mouse does not move the slider {name!r}")
-            if seen[2] == seen[1]:
-                self.fault(f"the keyboard does not move the slider {name!r}")
-            if slider.get_attribute("aria-valuetext") != figure.locator("output").inner_text():
-                self.fault(f"the slider {name!r} says something else than is to be read")
+    def check_moving_figures(self) -> None:
+        """Each moves by mouse and by keyboard, and says in words where it stands."""
+        for figure in self.page.locator("figure.ot-figure:has(script)").all():
+            hand = figure.locator("input[type=range], [role=application]")
+            if hand.count() != 1:
+                self.fault("a figure has a script, but nothing that a hand could move")
+                continue
+            hand.scroll_into_view_if_needed()
+            slider = hand.get_attribute("type") == "range"
+            (self.check_slider if slider else self.check_maze)(figure, hand)
+
+    def check_slider(self, figure: object, slider: object) -> None:
+        name = f"the slider {figure.locator('label').inner_text().strip()!r}"
+        box = slider.bounding_box()
+        click = box["x"] + 2, box["y"] + box["height"] / 2
+        self.check_change(figure, f"the mouse does not move {name}", lambda: self.click(click))
+        self.check_change(figure, f"the keyboard does not move {name}", lambda: slider.press("End"))
+        if slider.get_attribute("aria-valuetext") != figure.locator("output").inner_text():
+            self.fault(f"{name} says something else than is to be read")
+
+    def check_maze(self, figure: object, maze: object) -> None:
+        """Walk right by a click, by dragging the dot, by a key and by a button; begin again."""
+        box, said = maze.bounding_box(), figure.locator("output")
+        goal = box["x"] + box["width"] / 2, box["y"] + box["height"] / 6
+        hands = {
+            "a click": lambda: self.click(goal),
+            "dragging": lambda: self.drag(figure.locator(".ot-grip"), goal),
+            "the keyboard": lambda: maze.press("ArrowDown"),
+            "a button": lambda: figure.get_by_role("button", name="right", exact=True).click(),
+            "beginning again": lambda: figure.get_by_role("button", name="Begin at B").click(),
+        }
+        for name, act in hands.items():
+            before = said.inner_text()
+            self.check_change(figure, f"{name} does not move the maze", act)
+            if said.inner_text() == before:
+                self.fault(f"{name} changes the maze, but not what is said of it")
+        for button in figure.locator("button").all():
+            if min(button.bounding_box()[side] for side in ("width", "height")) < 24:
+                self.fault("a button of the maze is too small for a finger")
+
+    def check_change(self, figure: object, fault: str, act: Callable[[], object]) -> None:
+        before = self.picture(figure)
+        act()
+        if self.picture(figure) == before:
+            self.fault(fault)
+
+    def click(self, place: tuple[float, float]) -> None:
+        self.page.mouse.click(*place)
+
+    def drag(self, dot: object, place: tuple[float, float]) -> None:
+        """Holds the mouse at the place until the dot had time for a step."""
+        dot.hover()
+        self.page.mouse.down()
+        self.page.mouse.move(*place)
+        self.page.wait_for_timeout(400)
+        self.page.mouse.up()
 
     @staticmethod
     def picture(figure: object) -> str:
@@ -215,7 +253,7 @@ def test_page(browser, server, name, scheme, record_property) -> None:
         visit.check_letters()
         weight = visit.weight()
         record_property("page weight", [name, list(weight)])
-        visit.check_sliders()
+        visit.check_moving_figures()
         if name.startswith("notebooks/") and weight.first_view > MOST:
             visit.fault(f"{weight.first_view:,} bytes compressed before its figures")
         if weight.whole > MOST_WITH_FIGURES:
@@ -231,12 +269,42 @@ def test_page(browser, server, name, scheme, record_property) -> None:
     assert visit.close() == []
 
 
+def test_a_finger_drags_the_dot_and_not_the_page(browser, server) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(server.address + "notebooks/12_datasets.html")
+    dot = page.locator(".ot-grip")
+    dot.scroll_into_view_if_needed()
+    box, scrolled = dot.bounding_box(), page.evaluate("scrollY")
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger = context.new_cdp_session(page)
+    for kind, places in (
+        ("touchStart", [(x, y)]),
+        *(("touchMove", [(x + 20 * k, y + 10 * k)]) for k in range(1, 8)),
+        ("touchEnd", []),
+    ):
+        points = [{"x": x, "y": y} for x, y in places]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(100)
+    said = page.locator(".ot-walk output").inner_text()
+    assert page.evaluate("scrollY") == scrolled
+    assert int(said.split()[1]) >= 3, said  # "Step 4 of 60, ..."
+    context.close()
+
+
 FAULTY = """<!DOCTYPE html><html><head><title>Faulty</title>
 <link rel="icon" href="data:,"></head><body>
 <p style="color: #999; background: #fff">pale</p><div style="width: 600px">wide</div>
 <img src="gone.png" alt="gone"><img src="http://localhost:9/a.png" alt="elsewhere">
 <figure class="ot-figure"><div class="ot-panels">still</div><label>Dead
-<input type="range" max="9" value="9" aria-valuetext="nine"></label><output>9</output></figure>
+<input type="range" max="9" value="9" aria-valuetext="nine"></label><output>9</output>
+<script></script></figure>
+<figure class="ot-figure"><div class="ot-panels" role="application" tabindex="0" aria-label="maze">
+<i class="ot-grip">dot</i></div><output>here</output>
+<button style="padding:0;border:0;font-size:9px">right</button>
+<button onclick="this.closest('figure').querySelector('i').textContent = 'dot!'">Begin at B</button>
+<script></script></figure>
+<figure class="ot-figure"><div class="ot-panels">out of reach</div><script></script></figure>
 <script>console.warn("careful"); undefined.thing</script></body></html>"""
 
 
@@ -244,7 +312,7 @@ def test_every_check_finds_its_fault(browser, tmp_path) -> None:
     (tmp_path / "faulty.html").write_text(FAULTY)
     with serving(tmp_path) as server:
         visit = Visit(browser, server, "faulty.html", "light")
-        visit.check_sliders()
+        visit.check_moving_figures()
         visit.page.evaluate(AXE_SCRIPT)
         visit.check_access("desk")
         visit.page.set_viewport_size(PHONE)
@@ -259,6 +327,13 @@ def test_every_check_finds_its_fault(browser, tmp_path) -> None:
         "the mouse does not move the slider 'Dead'",
         "the keyboard does not move the slider 'Dead'",
         "says something else",
+        "a click does not move the maze",
+        "dragging does not move the maze",
+        "the keyboard does not move the maze",
+        "a button does not move the maze",
+        "beginning again changes the maze, but not what is said of it",
+        "too small for a finger",
+        "nothing that a hand could move",
         "console warning: careful",
         "script fails",
     ):

@@ -11,23 +11,28 @@ from html.parser import HTMLParser
 from itertools import combinations
 from xml.etree import ElementTree
 
+import jax
 import matplotlib
 import nbformat
 import numpy as np
 import pytest
+from colorspacious import cspace_convert
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
+from py_mini_racer import MiniRacer
 
 matplotlib.use("agg")
 
 from offline_tutor import figures
-from offline_tutor.environments import PointMaze
+from offline_tutor.data import load_dataset
+from offline_tutor.environments import NOISE, STEP, PointMaze
 from offline_tutor.evaluation import bootstrap_interval
-from offline_tutor.figures import curves, grid, page
+from offline_tutor.figures import curves, grid, page, walk, walk_script
 from offline_tutor.figures.curves import LivePlot
 from offline_tutor.figures.page import description, figure_html
 from offline_tutor.figures.slider import slider_html
-from offline_tutor.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER
+from offline_tutor.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER, VALUES
 from offline_tutor.figures.svg import picture, unique_names
 from offline_tutor.progress import in_notebook, progress_bar
 from offline_tutor.training import Run
@@ -35,66 +40,44 @@ from offline_tutor.training import Run
 ALT = "A line that rises from left to right."
 
 # Machado, Oliveira and Fernandes (2009), "A Physiologically-based Model for Simulation of Color
-# Vision Deficiency", severity 1: how linear RGB looks without the first, second or third cone.
+# Vision Deficiency": sight without the first, second or third kind of cone.
 VISIONS = {
-    "full": np.eye(3),
-    "no red": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "no green": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-    "no blue": [
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.303900],
-    ],
+    "full": None,
+    "no red": "protanomaly",
+    "no green": "deuteranomaly",
+    "no blue": "tritanomaly",
 }
-# Ottosson (2020), "A perceptual color space for image processing": linear RGB to Oklab.
-TO_CONES = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-TO_OKLAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
 # Methods that meet in one figure: those for continuous and those for discrete actions.
 TOGETHER = [
     ("bc", "td3", "td3_bc", "sac", "cql", "online"),
     ("bc", "dqn", "qr_dqn", "cql", "online"),
 ]
+PAGES = [("#ffffff", "#222832"), ("#121212", "#ced6dd")]  # paper and ink of the book's theme
 FIXED = {name: look.color for name, look in LOOKS.items() if look.color != INK}
 FIXED["many counts"] = matplotlib.colors.to_hex(COUNTS(1.0))
 
 
-def linear(color):
-    """Linear RGB of a colour such as "#1964ca"."""
-    rgb = np.array(matplotlib.colors.to_rgb(color))
-    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-
-
 def contrast(one, other):
     """Contrast ratio of the Web Content Accessibility Guidelines 2.1."""
-    luminances = sorted(linear(color) @ [0.2126, 0.7152, 0.0722] for color in (one, other))
-    return (luminances[1] + 0.05) / (luminances[0] + 0.05)
+    linear = cspace_convert([to_rgb(one), to_rgb(other)], "sRGB1", "sRGB1-linear")
+    low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (high + 0.05) / (low + 0.05)
+
+
+def seen(colors, vision):
+    """Lightness and two more coordinates in CAM02-UCS (..., 3), as somebody with that sight sees.
+
+    Luo, Cui and Li (2006), "Uniform colour spaces based on CIECAM02": equal distances look alike.
+    """
+    if kind := VISIONS[vision]:
+        sight = {"name": "sRGB1+CVD", "cvd_type": kind, "severity": 100}
+        colors = np.clip(cspace_convert(colors, sight, "sRGB1"), 0, 1)
+    return cspace_convert(colors, "sRGB1", "CAM02-UCS")
 
 
 def difference(one, other, vision):
-    """Distance in Oklab, times 100, as somebody with that vision sees it; 2 is just noticeable."""
-    seen = [np.clip(np.array(VISIONS[vision]) @ linear(color), 0, 1) for color in (one, other)]
-    a, b = (TO_OKLAB @ np.cbrt(TO_CONES @ rgb) for rgb in seen)
-    return 100 * np.linalg.norm(a - b)
+    """Distance of two colours as somebody with that sight sees them; black and white are 100."""
+    return np.linalg.norm(seen(to_rgb(one), vision) - seen(to_rgb(other), vision))
 
 
 @pytest.mark.parametrize("background", ["#ffffff", "#121212"])
@@ -107,19 +90,54 @@ def test_every_colour_stands_out_from_light_and_dark_pages(name, background):
 @pytest.mark.parametrize("methods", TOGETHER)
 def test_colours_in_one_figure_differ_for_every_kind_of_sight(methods, vision):
     for one, other in combinations(methods, 2):
-        assert difference(FIXED[one], FIXED[other], vision) >= 7.5, (one, other)
+        assert difference(FIXED[one], FIXED[other], vision) >= 9, (one, other)
 
 
 @pytest.mark.parametrize("vision", VISIONS)
 def test_the_main_methods_differ_clearly_for_every_kind_of_sight(vision):
     for one, other in combinations(("bc", "td3", "td3_bc", "cql"), 2):
-        assert difference(FIXED[one], FIXED[other], vision) >= 12, (one, other)
+        assert difference(FIXED[one], FIXED[other], vision) >= 15, (one, other)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize(("paper", "ink"), PAGES)
+def test_what_has_the_page_s_colour_differs_from_every_method(paper, ink, vision):
+    """References are drawn in the page's ink."""
+    for name, color in FIXED.items():
+        assert difference(color, ink, vision) >= 15, name
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_larger_values_are_lighter_for_every_kind_of_sight(vision):
+    lightness = seen(VALUES(np.linspace(0, 1, 65))[:, :3], vision)[:, 0]
+    assert np.diff(lightness).min() > 0
+    assert np.ptp(lightness) > 60
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_no_possible_value_looks_impossible(vision):
+    possible = seen(VALUES(np.linspace(0, 1, 65))[:, :3], vision)
+    distances = np.linalg.norm(possible - seen(to_rgb(IMPOSSIBLE), vision), axis=1)
+    assert distances.min() >= 12
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize(("paper", "ink"), PAGES)
+def test_larger_counts_are_further_from_the_paper_for_every_kind_of_sight(paper, ink, vision):
+    colors = COUNTS(np.linspace(0, 1, 65))
+    opaque = colors[:, :3] * colors[:, 3:] + np.array(to_rgb(paper)) * (1 - colors[:, 3:])
+    towards_ink = np.sign(seen(to_rgb(ink), vision)[0] - seen(to_rgb(paper), vision)[0])
+    lightness = seen(opaque, vision)[:, 0]
+    assert (towards_ink * np.diff(lightness)).min() > 0
+    assert np.ptp(lightness) > 30
 
 
 def test_the_simulation_knows_what_colour_blind_readers_confuse():
     """Without this, a simulation that does nothing would pass too."""
     assert difference("#c04040", "#408040", "full") > 20
-    assert difference("#8a6a3a", "#5f7a3a", "no green") < 7.5
+    assert (
+        difference("#8a6a3a", "#5f7a3a", "no green") < 9 < difference("#8a6a3a", "#5f7a3a", "full")
+    )
 
 
 @pytest.mark.parametrize("methods", TOGETHER)
@@ -353,6 +371,17 @@ def test_a_live_plot_may_count_in_powers_of_ten():
     assert (q.axes[0].get_yscale(), returns.axes[0].get_yscale()) == ("log", "linear")
 
 
+@pytest.mark.parametrize(("reward", "whole"), [(1, True), (2, False), (0.5, False)])
+def test_a_live_plot_shows_success_between_0_and_1(reward, whole):
+    """Even while no episode fails; returns that are more than success or failure fill the panel."""
+    run = run_of(2)
+    run.evaluations = np.full((2, 3, 8), float(reward))
+    (drawn,) = LivePlot("return", alt=ALT).draw(run)
+    low, high = drawn.axes[0].get_ylim()
+    assert (low <= 0 and high >= 1) == whole
+    assert low < reward < high
+
+
 def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
     """Drawing is a tenth of the time at most."""
     clock, shown = [0.0], []
@@ -533,3 +562,161 @@ def test_a_title_that_would_be_cut_is_refused():
     ax[0].set_title("what the network is told at every state of the data")
     with pytest.raises(ValueError, match=r"2.9 x 2.6 inches .* with 'what the network is told at"):
         picture(drawn[0])
+
+
+def rows_in_the_page():
+    """The rows (n, 4) of the maze's dataset as the page holds them."""
+    packed = np.frombuffer(walk.packed_rows(load_dataset("maze/stitch-v0")), np.uint8)
+    columns = packed.reshape(-1, 4)
+    return np.hstack([1 + columns[:, :2] / 50, columns[:, 2:].view(np.int8) / 127])
+
+
+@pytest.fixture(scope="module")
+def maze_script():
+    """V8 with what the playable maze computes; `atob` is a browser's, so rows come as text."""
+    racer = MiniRacer()
+    rows = rows_in_the_page().tolist()
+    names = f"const world = {json.dumps(walk.world())}, rows = {json.dumps(rows)};"
+    racer.eval(names + walk_script.PHYSICS + walk_script.NEARBY)
+    return lambda code: json.loads(racer.eval(f"JSON.stringify({code})"))
+
+
+def test_the_playable_maze_moves_as_the_environment_does(maze_script):
+    """From everywhere, along walls and into corners, with actions short and too long."""
+    maze, rng = PointMaze("data"), np.random.default_rng(0)
+    states = load_dataset("maze/stitch-v0").transitions.observations[::5]
+    actions = 2 * rng.normal(size=states.shape).astype(np.float32)
+    keys = jax.random.split(jax.random.key(0), len(states))
+    noise = NOISE * jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)
+    after = np.asarray(jax.vmap(maze.transition)(states, actions, keys))
+    given = np.stack([states, actions, noise], axis=1).astype(float).tolist()
+    found = np.array(maze_script(f"{given}.map(given => transition(...given))"))
+    np.testing.assert_allclose(found, after, atol=1e-5)
+    ends = jax.vmap(maze.terminal)(after, keys)
+    assert maze_script(f"{after.tolist()}.map(arrived)") == ends.tolist()
+    lengths = np.maximum(1, np.linalg.norm(actions, axis=1, keepdims=True))
+    stopped = np.abs(states + STEP * actions / lengths + noise - after) > 1e-4
+    counts = np.bincount(stopped @ [1, 2], minlength=4)  # by none, by each, by both walls
+    assert counts.min() > 10
+    assert 0 < ends.sum() < len(ends)
+
+
+def test_the_playable_maze_counts_the_rows_near_by(maze_script):
+    dataset = load_dataset("maze/stitch-v0")
+    positions, actions = dataset.transitions.observations, dataset.transitions.actions
+    rows = rows_in_the_page()
+    np.testing.assert_allclose(rows[:, :2], positions, atol=0.0101)
+    np.testing.assert_allclose(rows[:, 2:], actions, atol=0.5 / 127 + 1e-6)
+    for place in [(1.5, 5.5), (3.5, 1.5), (5.21, 5.33), (3.9, 1.2), (2.5, 3.5)]:
+        near = np.linalg.norm(rows[:, :2] - place, axis=1) <= walk.NEAR
+        assert maze_script(f"near({list(place)}).length") == near.sum()
+        right, up = rows[near, 2:].T
+        sideways = np.abs(right) > np.abs(up)
+        masks = {"right": sideways & (right > 0), "left": sideways & (right < 0)}
+        masks |= {"up": ~sideways & (up > 0), "down": ~sideways & (up < 0)}
+        counts = maze_script(f"ways(near({list(place)}))")
+        assert dict(map(reversed, counts)) == {k: m.sum() for k, m in masks.items() if m.any()}
+        text = maze_script(f"describe(near({list(place)}))")
+        expected = f"{near.sum()} rows of the dataset begin" if near.any() else "No row of"
+        assert text.startswith(expected)
+        alike = maze_script(f"alike(near({list(place)}), [-0.3, 0.07])")
+        apart = np.angle((right + 1j * up) / (-0.3 + 0.07j))
+        assert alike == (np.abs(apart) <= np.pi / 4).sum()
+
+
+def test_a_maze_for_other_data_is_refused():
+    with pytest.raises(ValueError, match=r"'pendulum/medium-v0' was not recorded in PointMaze"):
+        figures.playable_maze(load_dataset("pendulum/medium-v0"), alt=ALT)
+
+
+def test_a_playable_maze_is_whole_without_its_script(monkeypatch):
+    outputs = []
+    monkeypatch.setattr(walk, "put", outputs.append)
+    figures.playable_maze(load_dataset("maze/stitch-v0"), alt=ALT)
+    (output,) = outputs
+    assert set(output) == {"text/html", "text/plain", "application/pdf"}
+    assert len(output["text/html"]) < 100_000
+    assert "http" not in re.sub(r"<svg.*?</svg>", "", output["text/html"], flags=re.S)
+    (root,) = svg_roots(output["text/html"])
+    still = next(group for group in root.iter("g") if group.get("class") == "ot-still")
+    assert len(list(still.iter("path"))) > 10  # arrows, circle and dot
+    tags = Elements(output["text/html"]).tags
+    (control,) = [found for _, found in tags if found.get("class") == "ot-walk"]
+    assert "hidden" in control
+
+
+@pytest.fixture
+def control(monkeypatch):
+    """Calls `try_out` as a reader at a notebook does; the slider, the button and the picture."""
+    try_out_module = sys.modules["offline_tutor.figures.try_out"]
+    monkeypatch.setattr(try_out_module, "attended", lambda: True)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+
+    def make(train, plot=None):
+        plot = plot or LivePlot("q", alt=ALT)
+        figures.try_out(train, plot, name="alpha", low=0.1, high=100, start=1)
+        (box,) = shown
+        row, picture = box.children
+        return *row.children, picture
+
+    return make
+
+
+def test_the_control_trains_with_the_reader_s_number_and_draws_the_run(control):
+    told = []
+
+    def train(number, show):
+        told.append((number, button.disabled, picture.value))
+        show(run_of(2))
+        told.append(picture.value)
+        show(run_of(4))
+
+    slider, button, picture = control(train)
+    assert (slider.min, slider.max, slider.value) == (-1, 2, 1)
+    assert picture.value == ""
+    slider.value = 10
+    button.click()
+    (number, disabled, waiting), drawn = told
+    assert number == pytest.approx(10)
+    assert disabled and not button.disabled
+    assert "first curve" in waiting
+    assert "alpha 10: 200 of 400 steps" in drawn
+    assert "alpha 10: 400 of 400 steps" in picture.value and f'aria-label="{ALT}"' in picture.value
+    assert len(svg_roots(picture.value)) == 1 and "<script" not in picture.value
+
+
+def test_the_control_says_that_a_training_failed_and_can_be_used_again(control):
+    def train(number, show):
+        raise RuntimeError("no <memory>")
+
+    _, button, picture = control(train)
+    button.click()  # what it raises, ipywidgets writes to the log
+    assert picture.value == "alpha 1: the training failed: no &lt;memory&gt;"
+    assert not button.disabled
+
+
+def test_without_ipywidgets_the_control_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules["offline_tutor.figures.try_out"], "attended", lambda: True)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    plot = LivePlot("q", alt=ALT)
+    figures.try_out(print, plot, name="alpha", low=0.1, high=100, start=1)
+    assert "pip install ipywidgets" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("attended", [True, False])
+def test_the_control_is_there_where_somebody_sits_at_the_notebook(attended):
+    """A real kernel, run as a front end does and as a program that builds a book does."""
+    source = (
+        "from offline_tutor import figures\n"
+        f"plot = figures.LivePlot('q', alt={ALT!r})\n"
+        "figures.try_out(print, plot, name='alpha', low=0.1, high=10, start=1)"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    client = NotebookClient(notebook, timeout=600)
+    with client.setup_kernel():
+        client.kc.allow_stdin = attended
+        client.execute_cell(notebook.cells[0], 0)
+    (output,) = notebook.cells[0].outputs
+    assert ("application/vnd.jupyter.widget-view+json" in output.data) == attended
+    assert ("Colab or JupyterLab" in output.data["text/plain"]) != attended

@@ -38,14 +38,18 @@ def test_the_rest_is_left_in_peace(html: str) -> None:
     assert foreign_requests(html) == []
 
 
-@pytest.fixture
-def extension() -> ModuleType:
-    path = ROOT / "book" / "_ext" / "offline_book.py"
-    spec = importlib.util.spec_from_file_location("offline_book", path)
+def load(name: str) -> ModuleType:
+    """One of the book's Sphinx extensions."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_ext" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def extension() -> ModuleType:
+    return load("offline_book")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,8 @@ def test_buttons_lead_to_the_repository(
     extension.add_buttons(None, config)
     options = config.html_theme_options
     assert options["repository_url"] == "https://github.com/someone/a.book"
-    assert options["use_repository_button"] and options["launch_buttons"]["colab_url"]
+    assert options["use_repository_button"]
+    assert {"colab_url", "binderhub_url"} <= set(options["launch_buttons"])
 
 
 @pytest.mark.parametrize("address", ["", "/home/someone/a.book", "https://elsewhere.org/a/b"])
@@ -75,3 +80,26 @@ def test_without_an_address_there_are_no_buttons(
     config = SimpleNamespace(html_theme_options={})
     extension.add_buttons(None, config)
     assert config.html_theme_options == {}
+
+
+@pytest.mark.parametrize("name", ["", "a.pdf"])
+def test_the_pdf_is_linked_where_it_is_promised(
+    extension: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("OFFLINE_TUTOR_PDF", name)
+    source = [(ROOT / "book" / "intro.md").read_text()]
+    extension.link_pdf(None, "book/intro", source)
+    assert ('href="../a.pdf"' in source[0]) == bool(name)
+    assert extension.PDF_LINK not in source[0]
+
+
+@pytest.mark.parametrize(
+    ("html", "mended"),
+    [
+        ('<summary><span class="toctree-toggle">', '<summary aria-label="Pages below"><span'),
+        ("<dl>\n<dd><em>a</em>,</dd>\n</dl>", '<span class="sig-line"><em>a</em>,</span>'),
+        ("<dl><dt>a</dt><dd>b</dd></dl>", "<dl><dt>a</dt><dd>b</dd></dl>"),
+    ],
+)
+def test_faults_of_others_are_mended(html: str, mended: str) -> None:
+    assert load("light_pages").mend(html).strip().startswith(mended)

@@ -10,7 +10,7 @@ import pytest
 
 from offline_tutor import precomputed
 from offline_tutor.environments import CORRIDORS, PointMaze
-from offline_tutor.precomputed import alpha_sweep, cql_sac_sweep, cql_sweep, sweep
+from offline_tutor.precomputed import alpha_sweep, cql_sac_sweep, cql_sweep, q_in_training, sweep
 
 MODULES = (alpha_sweep, cql_sweep, cql_sac_sweep)
 SWEEPS = [(module, name) for module in MODULES for name in module.TASKS]
@@ -128,6 +128,39 @@ def test_values_are_in_the_environment_s_units_whatever_the_training_was_in() ->
         at_start = float(alpha_sweep.from_field(field)[0](start)[0])
         middle = np.sort(believed)[len(believed) // 2]
         assert abs(at_start - middle) < 0.2 + 0.5 * abs(middle)
+
+
+def test_short_run_of_the_training_writes_what_the_committed_file_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(q_in_training, "METHODS", ("td3", "cql"))
+    arguments = ["maze/stitch-v0", "--steps", "12", "--seeds", "2", "--folder", str(tmp_path)]
+    arrays, meta = precomputed.read(sweep.main(q_in_training, arguments, tried="methods"))
+    committed, committed_meta = precomputed.load(q_in_training.stem("maze/stitch-v0"))
+    assert arrays.keys() == committed.keys() and meta.keys() == committed_meta.keys() == META
+    assert arrays["methods"].tolist() == ["td3", "cql"]
+    assert arrays["values"].shape == (2, *committed["values"].shape[1:])
+    assert arrays["believed"].shape == arrays["returns"].shape == (2, q_in_training.FRAMES, 2)
+    assert np.ptp(arrays["values"], axis=1).max() > 0, "nothing was learned between the frames"
+
+
+def test_committed_training_is_of_today_and_its_values_are_those_of_the_seed_it_names() -> None:
+    name, module = "maze/stitch-v0", q_in_training
+    path = precomputed.FOLDER / f"{module.stem(name)}.npz"
+    arrays, meta = precomputed.read(path)
+    again = "run the command in the file's meta again"
+    assert meta["dataset_sha256"] == sweep.checksum(name), again
+    assert meta["config"] == json.loads(json.dumps(module.describe(name))), again
+    assert len(meta["commit"]) == 40, "made with changes that no commit holds"
+    assert arrays["methods"].tolist() == list(module.METHODS)
+    assert path.stat().st_size < 200_000
+    assert len(meta["seeds"]) == module.SEEDS and arrays["steps"][0, -1] == meta["num_steps"]
+    x, y = PointMaze.places["A"]
+    column, row = round(x / alpha_sweep.SPACING), round(y / alpha_sweep.SPACING)
+    for k, seed in enumerate(arrays["middle"]):
+        assert seed == np.argsort(arrays["believed"][k, -1])[module.SEEDS // 2]
+        believed = arrays["believed"][k, :, seed]
+        np.testing.assert_allclose(arrays["values"][k, :, row, column], believed, rtol=2e-3)
 
 
 def test_unknown_name_lists_what_there_is() -> None:

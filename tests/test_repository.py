@@ -87,3 +87,19 @@ def test_readme_imports_what_there_is() -> None:
     imports = [line for line in block[1].splitlines() if line.startswith("from ")]
     assert imports
     exec("\n".join(imports), {})
+
+
+def test_binder_installs_what_the_book_is_built_with() -> None:
+    folder = ROOT / ".binder"
+    lines = (folder / "requirements.txt").read_text().splitlines()
+    lines = [line for line in lines if not line.startswith("#")]
+    assert lines[:2] == ["-c ../requirements.txt", "-e ."]
+    assert (folder / "../requirements.txt").resolve() == ROOT / "requirements.txt"
+    pinned = (ROOT / "requirements.txt").read_text()
+    for name in lines[2:]:
+        assert re.search(rf"^{re.escape(name)}==", pinned, re.MULTILINE), f"{name} is not pinned"
+    python = (folder / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert re.search(rf'python-version: "{re.escape(python)}"', BOOK_WORKFLOW)
+
+
+BOOK_WORKFLOW = (ROOT / ".github" / "workflows" / "book.yml").read_text()

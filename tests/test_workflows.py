@@ -101,3 +101,29 @@ def test_install_script_says_what_it_takes() -> None:
     )
     assert result.returncode == 2
     assert "lock | lowest | newest" in result.stderr
+
+
+def test_the_published_pdf_is_where_the_first_page_says() -> None:
+    named = [step["env"] for step in steps("book.yml") if "make pdf" in step.get("run", "")]
+    assert named == [{"OFFLINE_TUTOR_PDF": "offline_tutor.pdf"}]
+    commands = [step.get("run") for step in steps("book.yml")]
+    assert "cp _build/pdf/offline_tutor.pdf _build/html/" in commands
+
+
+def test_the_readme_stands_alone_on_pypi(tmp_path: Path) -> None:
+    (script,) = (step["run"] for step in steps("release.yml") if "README" in step.get("run", ""))
+    rewrite = script.partition("python -m pip")[0]
+    (tmp_path / "README.md").write_text((ROOT / "README.md").read_text())
+    variables = {
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": "someone/book",
+        "GITHUB_SHA": "1a2b",
+    }
+    subprocess.run(["bash", "-ec", rewrite], cwd=tmp_path, env=os.environ | variables, check=True)
+    before = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    after = re.findall(r"\]\(([^)]+)\)", (tmp_path / "README.md").read_text())
+    places = [f"https://github.com/someone/book/{kind}/1a2b/" for kind in ("raw", "blob")]
+    assert all(link.startswith("https://") for link in after)
+    for old, new in zip(before, after, strict=True):
+        assert new == old or new in [place + old for place in places]
+        assert new == old or (ROOT / old).is_file()

@@ -85,8 +85,13 @@ def module_source(module: str) -> str:
 
 def definitions(source: str) -> dict[str, Definition]:
     """What a piece of code defines at its top level, by name: functions, classes, assignments."""
+    return definitions_of(ast.parse(source))
+
+
+def definitions_of(tree: ast.Module | ast.ClassDef) -> dict[str, Definition]:
+    """The same of a piece of code that is already a tree, or of a class."""
     found: dict[str, Definition] = {}
-    for node in ast.parse(source).body:
+    for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found[node.name] = node
         elif isinstance(node, ast.Assign | ast.AnnAssign):

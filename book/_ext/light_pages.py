@@ -31,6 +31,9 @@ UNUSED = {
     r"sphinx-design\.min\.css|design-tabs\.js": 'class="sd-',
     r"togglebutton\.(?:js|css)": "dropdown admonition",
 }
+TOGGLE = '<summary><span class="toctree-toggle"'
+SIGNATURE = re.compile(r"<dl>\s*((?:<dd>.*</dd>\s*)+)</dl>")
+LINE = re.compile(r"<dd>(.*)</dd>")
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <link rel="icon" href="{icon}"><meta http-equiv="refresh" content="0; url={first}.html"></head>
@@ -77,6 +80,12 @@ def mend(html: str) -> str:
     # ARIA: a list's children are its entries, and the role that docutils gives those is deprecated.
     html = html.replace('role="list" class="citation-list"', 'class="citation-list"')
     html = html.replace('role="doc-biblioentry"', "")
+    # A toggle of the contents that says nothing to those who do not see its arrow.
+    html = html.replace(TOGGLE, TOGGLE.replace("<summary", '<summary aria-label="Pages below"'))
+    # Long signatures: a list of descriptions without a single term.
+    html = SIGNATURE.sub(
+        lambda lines: LINE.sub(r'<span class="sig-line">\1</span>', lines[1]), html
+    )
     # A reader whose system is dark saw a flash of light until the theme's script at the end ran.
     return html.replace(
         'localStorage.getItem("theme") || "auto"',

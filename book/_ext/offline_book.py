@@ -1,8 +1,7 @@
 """What the book needs of Sphinx beyond its settings: a local Sphinx extension.
 
-It keeps outputs of another package from being shown, writes the table of what is built where,
-checks that no page asks another host for anything, and adds the repository's buttons where there
-is one.
+It keeps outputs of another package from being shown, checks that no page asks another host for
+anything, and adds the repository's buttons, and the link to the PDF, where there is one.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mdit_py_plugins.anchors.index import slugify
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
@@ -22,14 +20,13 @@ from sphinx.util import logging
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
 
-from tools import agreement, execute
+from tools import execute
 from tools.chapters import chapters
 from tools.fingerprints import fingerprint
 from tools.pages import foreign_requests
 
 LOGGER = logging.getLogger(__name__)
-HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
-TABLE = "<!-- the table of builds -->"
+PDF_LINK = "<!-- the link to the PDF -->"
 
 
 def drop_stale_outputs(app: Sphinx, config: Config) -> None:
@@ -57,15 +54,26 @@ def repository() -> str | None:
 
 
 def add_buttons(app: Sphinx, config: Config) -> None:
-    """Buttons for Colab, the source and issues; none without an address they could lead to."""
+    """Buttons for Colab, Binder, source and issues; none without an address they could lead to."""
     if address := repository():
         config.html_theme_options |= {
             "repository_url": address,
             "repository_branch": "main",
             "use_repository_button": True,
             "use_issues_button": True,
-            "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+            "launch_buttons": {
+                "colab_url": "https://colab.research.google.com",
+                "binderhub_url": "https://mybinder.org",  # what it installs: .binder/
+                "notebook_interface": "jupyterlab",
+            },
         }
+
+
+def link_pdf(app: Sphinx, document: str, source: list[str]) -> None:
+    """The first page's link to the PDF, where whoever builds says that it will lie beside it."""
+    name = os.environ.get("OFFLINE_TUTOR_PDF", "")
+    link = f' It is also one <a href="../{name}">PDF, to print or to keep</a>.' if name else ""
+    source[0] = source[0].replace(PDF_LINK, link)
 
 
 def drop_thebe(app: Sphinx, config: Config) -> None:
@@ -83,39 +91,9 @@ def check_requests(app: Sphinx, error: Exception | None) -> None:
             LOGGER.warning("%s asks another host for %s", page.relative_to(app.outdir), address)
 
 
-def heading_before(build: agreement.Build) -> str:
-    """The last heading above a cell."""
-    above = build.chapter.cells[: build.index]
-    text = "\n".join(cell.source for cell in above if cell.cell_type == "markdown")
-    return HEADING.findall(text)[-1]
-
-
-def anchor(heading: str) -> str:
-    """The end of the address of a section, as MyST makes it from the words of its heading."""
-    return slugify(re.sub(r"\$.*?\$|[`*]", "", heading))
-
-
-def table_of_builds() -> str:
-    """The package's parts and the section in which each is built, as Markdown."""
-    lines = []
-    module = None
-    for build in sorted(agreement.builds(), key=lambda build: build.module):
-        if build.module != module:
-            module = build.module
-            lines += ["", f"## `{module}`", "", "| Name | Built in |", "|---|---|"]
-        heading, title = heading_before(build), HEADING.findall(build.chapter.cells[0].source)[0]
-        link = f"[{heading}](../{build.chapter.name}.ipynb#{anchor(heading)})"
-        lines.append(f"| `{build.short_name}` | {title}: {link} |")
-    return "\n".join(lines)
-
-
-def write_table(app: Sphinx, document: str, source: list[str]) -> None:
-    source[0] = source[0].replace(TABLE, table_of_builds())
-
-
 def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
-    """Pages that can change while their sources do not: the chapters' outputs, and the table."""
-    return ["book/built", *(chapter.name for chapter in chapters())]
+    """Pages that can change while their sources do not: the chapters' outputs, the PDF's link."""
+    return ["book/intro", *(chapter.name for chapter in chapters())]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -123,7 +101,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", add_buttons)
     app.connect("config-inited", drop_thebe)
     app.connect("env-get-outdated", pages_to_read_again)
-    app.connect("source-read", write_table)
+    app.connect("source-read", link_pdf)
     app.connect("build-finished", record_outputs)
     app.connect("build-finished", check_requests, priority=900)  # of pages as they will stay
     return {"parallel_read_safe": True, "parallel_write_safe": True}

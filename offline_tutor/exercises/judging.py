@@ -67,8 +67,11 @@ def judge(exercise: Exercise, observation: Observation, seed: int, cases: int = 
 
 def rubric_text(exercise: Exercise) -> str:
     """What a person looks for in the answer to an open exercise."""
-    lines = [f"- {points} points: {what}" for points, what in exercise.rubric]
-    return "\n".join(["A person reads this one, and looks for:", *lines])
+    lines = [
+        f"- {points} {'point' if points == 1 else 'points'}: {what}"
+        for points, what in exercise.rubric
+    ]
+    return "\n".join(["A person reads this one, and looks for:", "", *lines])
 
 
 def _about_problem(exercise: Exercise, observation: Observation) -> Verdict:

@@ -25,6 +25,8 @@ from offline_tutor.figures.style import (
     look,
     use_style,
 )
+from offline_tutor.figures.try_out import try_out
+from offline_tutor.figures.walk import playable_maze
 
 __all__ = [
     "COUNTS",
@@ -46,9 +48,11 @@ __all__ = [
     "line",
     "look",
     "panels",
+    "playable_maze",
     "results_table",
     "show",
     "slider",
+    "try_out",
     "use_style",
 ]
 

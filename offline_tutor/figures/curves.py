@@ -152,6 +152,8 @@ class LivePlot:
             learning_curves(ax, run.steps, curves[name], self.method, references=references)
             if name in self.logarithmic:
                 ax.set_yscale("log")
+            elif name == "return" and np.isin(curves[name], (0, 1)).all():
+                ax.set_ylim(-0.05, 1.1)  # success or failure: a share is seen between 0 and 1
             ax.set_xlim(0, run.num_steps)
             ax.set_title(self.titles.get(name, name.replace("_", " ")))
         return figures

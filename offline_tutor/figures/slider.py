@@ -88,9 +88,9 @@ def slider_html(
     parts, indices = _share(pictures)
     drawings = "".join(_last_drawing(place) for place in zip(*pictures, strict=True))
     script = _SCRIPT % {
-        "labels": _literal(list(labels)),
-        "parts": _literal(parts),
-        "frames": _literal(indices),
+        "labels": literal(list(labels)),
+        "parts": literal(parts),
+        "frames": literal(indices),
     }
     content = f"{_STYLE}{image(drawings, alt)}{_control(labels, name)}{script}"
     return unique_names(wrap(content, caption))
@@ -106,7 +106,8 @@ def _control(labels: Sequence[str], name: str) -> str:
         '<div class="ot-slider" hidden>'
         f'<label>{escape(name)} <input type="range" min="0" max="{last}" step="1" '
         f'value="{last}" autocomplete="off" data-lm-suppress-shortcuts="true"></label>'
-        f'<output aria-live="polite" style="min-width:{width}ch">{escape(labels[-1])}</output>'
+        f'<output aria-live="polite" style="min-width:min(100%,{width}ch)">'
+        f"{escape(labels[-1])}</output>"
         "</div>"
     )
 
@@ -159,6 +160,6 @@ def _last_drawing(frames: Sequence[Picture]) -> str:
     return svg_element(frames[-1].width, frames[-1].height, definitions, frames[-1].parts)
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
     """Return a JavaScript literal that cannot end the script it stands in."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")

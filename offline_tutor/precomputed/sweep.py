@@ -2,11 +2,12 @@
 
 A sweep is a module. It has
 
-    ALPHAS, TASKS, BATCH_SIZE       what is tried, on which datasets, with which minibatches
+    ALPHAS, or else METHODS         what is tried
+    TASKS, BATCH_SIZE               on which datasets, with which minibatches
     stem(name)                      what a dataset's file is called
-    describe(name)                  the configuration that all alphas of a dataset share
+    describe(name)                  the configuration: what all that is tried shares, or each
     measure(name, dataset, alpha, num_steps, seeds)
-                                    trains with one alpha; the arrays that the file holds of it
+                                    trains with one of them; the arrays that the file holds of it
 """
 
 import argparse
@@ -28,8 +29,14 @@ def checksum(name: str) -> str:
     return hashlib.sha256((ROOT / name / "data" / "main_data.hdf5").read_bytes()).hexdigest()
 
 
-def main(sweep: ModuleType, arguments: list[str] | None = None, seeds: int = 5) -> Path:
+def main(
+    sweep: ModuleType,
+    arguments: list[str] | None = None,
+    seeds: int = 5,
+    tried: str = "alphas",
+) -> Path:
     """The program of a sweep, with so many seeds if none are asked for; the file that it wrote."""
+    values = getattr(sweep, tried.upper())
     parser = argparse.ArgumentParser(description=(sweep.__doc__ or "").splitlines()[0])
     parser.add_argument("dataset", choices=sweep.TASKS)
     parser.add_argument("--steps", type=int, default=6000, help="gradient steps (%(default)s)")
@@ -38,15 +45,15 @@ def main(sweep: ModuleType, arguments: list[str] | None = None, seeds: int = 5) 
     options = parser.parse_args(arguments)
     name, start = options.dataset, time.perf_counter()
     dataset, found = load_dataset(name), []
-    with progress_bar(len(sweep.ALPHAS), name) as show_progress:
-        for alpha in sweep.ALPHAS:
-            found.append(sweep.measure(name, dataset, alpha, options.steps, options.seeds))
+    with progress_bar(len(values), name) as show_progress:
+        for value in values:
+            found.append(sweep.measure(name, dataset, value, options.steps, options.seeds))
             show_progress(len(found))
     path = options.folder / f"{sweep.stem(name)}.npz"
     program = f"python -m {sweep.__spec__.name}"  # type: ignore[union-attr]
     write(
         path,
-        {"alphas": np.array(sweep.ALPHAS)}
+        {tried: np.array(values)}
         | {key: np.stack([one[key] for one in found]) for key in found[0]},
         command=f"{program} {name} --steps {options.steps} --seeds {options.seeds}",
         seconds=time.perf_counter() - start,

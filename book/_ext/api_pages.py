@@ -1,0 +1,92 @@
+"""The package's pages are written when the book is built, and chapters lead to them.
+
+`<!-- api: offline_tutor.data -->` in a page becomes the list of all that is public in that module.
+Below each cell that builds something for the package stands a link to its entry. Notebooks hold no
+such links: they would show as raw text elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.transforms import SphinxTransform
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
+
+from tools import agreement, api
+from tools.chapters import chapters
+
+
+def link(name: str) -> addnodes.pending_xref:
+    """A link to the entry of a name, shown as `td3.critic_loss`."""
+    shown = ".".join(name.split(".")[-2:])
+    reference = addnodes.pending_xref(
+        "", refdomain="py", reftype="obj", reftarget=name, refexplicit=True, refwarn=True
+    )
+    reference += nodes.literal(shown, shown)
+    return reference
+
+
+def links(names: list[str]) -> nodes.paragraph:
+    """The line below a cell that builds these names."""
+    line = nodes.paragraph("", "In the package: ", classes=["ot-api"])
+    for index, name in enumerate(names):
+        line += [nodes.Text(", ")] * (index > 0) + [link(name)]
+    return line
+
+
+class LinkBuilds(SphinxTransform):
+    """Adds to each `# builds:` cell of a chapter links to what it builds."""
+
+    default_priority = 500
+
+    def apply(self, **_: Any) -> None:
+        for chapter in chapters():
+            if chapter.name == self.env.docname:
+                add_links(self.document, agreement.builds_of(chapter))
+
+
+def add_links(document: nodes.document, builds: list[agreement.Build]) -> None:
+    """Puts the links below their cells."""
+    names: dict[int, list[str]] = {}
+    for build in builds:
+        names.setdefault(build.index, []).append(build.name)
+    for cell in list(document.findall(nodes.container)):
+        if cell.get("cell_index") in names and "cell" in cell["classes"]:
+            where = cell.parent.index(cell) + 1
+            cell.parent.insert(where, links(names[cell["cell_index"]]))
+
+
+def write(app: Sphinx, document: str, source: list[str]) -> None:
+    source[0] = api.fill(source[0])
+
+
+def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
+    """Pages that are made of the package and of the chapters: their own sources do not change."""
+    marked = (path for path in (ROOT / "book").rglob("*.md") if api.is_filled(path.read_text()))
+    return [path.relative_to(ROOT).with_suffix("").as_posix() for path in marked]
+
+
+def find_alias(
+    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, shown: nodes.Element
+) -> nodes.Element | None:
+    """A type in a signature that is a short name for another, which Sphinx takes for no class."""
+    if node.get("refdomain") != "py" or node.get("reftype") != "class":
+        return None
+    domain, place = env.get_domain("py"), node.get("refdoc", "")
+    return domain.resolve_xref(env, place, app.builder, "type", node["reftarget"], node, shown)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_transform(LinkBuilds)
+    app.connect("source-read", write)
+    app.connect("missing-reference", find_alias)
+    app.connect("env-get-outdated", pages_to_read_again)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

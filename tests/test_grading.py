@@ -1,0 +1,549 @@
+"""Grading a class: what is handed in, what protects the machine and the marks, what is told.
+
+The full class of sixty is `python -m tools.class_of_sixty`; here is one student of each kind.
+"""
+
+import csv
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from offline_tutor import cli
+from offline_tutor.exercises import exercise, exercises, observe, write_observations
+from offline_tutor.grading import marks, results, run, sandbox, submissions
+from offline_tutor.grading.limits import Limits
+from offline_tutor.grading.marks import Mark, Result
+from offline_tutor.grading.reports import report, write_marks
+from offline_tutor.grading.submissions import read_submission
+from tools import class_of_sixty as sixty
+from tools.chapters import ROOT
+
+STUDENT = ROOT / "notebooks" / "exercises" / "student" / f"{sixty.ASSIGNMENT}.ipynb"
+INSTRUCTOR = STUDENT.parents[1] / "instructor" / STUDENT.name
+ASSIGNMENT = run.assignment_of(sixty.ASSIGNMENT)
+QUICK = ("--cell-seconds", "15", "--jobs", "2")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+# ------------------------------------------------------------------------------ what is handed in
+
+
+def read(path: Path, max_bytes: int = 10**6) -> submissions.Submission:
+    return read_submission("ann", path, sixty.ASSIGNMENT, ASSIGNMENT, max_bytes)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b" \n", "the file is empty"),
+        (b'{"cells": [', "no longer valid JSON"),
+        (b"\xff\xfe\x00", "no longer valid JSON"),
+        (b"[" * 100_000, "no longer valid JSON"),
+        (b"[1, 2]", "without cells"),
+        (b'{"worksheets": []}', "without cells"),
+        (b'{"cells": [' + b"{}," * 1000 + b"{}]}", "1001 cells"),
+        (b" " * (10**6 + 1), "at most 1 MB"),
+    ],
+)
+def test_what_is_no_notebook_is_told_in_a_line(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    file = tmp_path / "ann.ipynb"
+    file.write_bytes(content)
+    found = read(file)
+    assert problem in found.problem
+    assert "\n" not in found.problem
+    assert str(tmp_path) not in found.problem
+
+
+def test_no_link_and_no_pipe_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "link.ipynb").symlink_to(INSTRUCTOR)
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann" / f"{sixty.ASSIGNMENT}.ipynb").symlink_to(INSTRUCTOR)
+    (tmp_path / "bob").symlink_to(INSTRUCTOR.parent)
+    assert "links are not followed" in read(tmp_path / "link.ipynb").problem
+    assert "not an ordinary file" in read(tmp_path / "pipe.ipynb").problem
+    assert "no notebook in the folder" in read(tmp_path / "ann").problem
+    assert "links are not followed" in read(tmp_path / "bob").problem
+
+
+def test_the_notebook_of_the_chapter_is_found_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.ipynb").write_text('{"cells": []}')
+    (tmp_path / "broken.ipynb").write_text("{")
+    assert "2 notebooks, and 0 with" in read(tmp_path).problem
+    shutil.copy(STUDENT, tmp_path / "my copy.ipynb")
+    assert any("def cloning_loss" in source for source in read(tmp_path).cells)
+    shutil.copy(STUDENT, tmp_path / "my other copy.ipynb")
+    assert "4 notebooks, and 2 with" in read(tmp_path).problem
+    shutil.copy(INSTRUCTOR, tmp_path / INSTRUCTOR.name)
+    assert any("max_action * jnp" in source for source in read(tmp_path).cells)
+    assert "not a notebook" in read(ROOT / "README.md").problem
+
+
+def test_the_assignment_is_recognised(tmp_path: Path) -> None:
+    paths = {"ann": tmp_path / "ann.ipynb"}
+    paths["ann"].write_text('{"cells": []}')
+    with pytest.raises(ValueError, match=r"no exercise of this book.*--assignment"):
+        submissions.chapter_of_class(paths, exercises(), 10**6)
+    paths["bob"] = Path(shutil.copy(STUDENT, tmp_path / "bob.ipynb"))
+    assert submissions.chapter_of_class(paths, exercises(), 10**6) == sixty.ASSIGNMENT
+    paths["eve"] = Path(shutil.copy(STUDENT.with_name("12_datasets.ipynb"), tmp_path))
+    with pytest.raises(ValueError, match=r"several chapters.*12_datasets, 13_behaviour_cloning"):
+        submissions.chapter_of_class(paths, exercises(), 10**6)
+    with pytest.raises(ValueError, match=r"no exercises of '99_none'.*12_datasets"):
+        run.assignment_of("99_none")
+
+
+def test_changes_of_the_notebook_are_remarked(tmp_path: Path) -> None:
+    content = json.loads(STUDENT.read_text())
+    cells = {cell["id"]: cell for cell in content["cells"]}
+    cells["cloning-loss-check"]["metadata"]["nbgrader"]["points"] = 100
+    content["cells"].remove(cells["compounding-check"])
+    content["cells"].append(cells["compounding"])
+    peek = "from offline_tutor.exercises.part1 import CLONING_LOSS"
+    content["cells"].append(cells["imports"] | {"source": peek, "metadata": []})
+    content["cells"] += [{"cell_type": "code", "source": ["a\ud800", 7]}, None]
+    file = tmp_path / "ann.ipynb"
+    file.write_text(json.dumps(content))
+    found = read(file)
+    assert not found.problem
+    assert found.cells[-1] == "a?"
+    said = "; ".join(found.remarks)
+    for part in (
+        "claims 100 points for cloning-loss-check, not 3",
+        "check cell of compounding is missing",
+        "2 cells are marked compounding",
+        "reference solutions",
+    ):
+        assert part in said
+    assert read(STUDENT).remarks == ()
+
+
+def test_students_are_named_by_file_or_folder(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="empty"):
+        submissions.students(tmp_path)
+    with pytest.raises(NotADirectoryError, match="no folder"):
+        submissions.students(tmp_path / "none")
+    (tmp_path / ".DS_Store").touch()
+    (tmp_path / "eve").mkdir()
+    for name in ("ann.ipynb", "bob.pdf", "eve.ipynb"):
+        (tmp_path / name).touch()
+    assert sorted(submissions.students(tmp_path)) == ["ann", "bob.pdf", "eve", "eve.ipynb"]
+
+
+# ------------------------------------------------------------------- numbers from a hostile process
+
+
+def test_marks_come_from_numbers_alone(tmp_path: Path) -> None:
+    this, file = exercise("cloning-loss"), tmp_path / "seen.npz"
+    write_observations(file, {this.id: observe(this, this.reference, seed=1)})
+    verdict = marks._judged(file, this, 1)
+    assert verdict is not None
+    assert verdict.status == "right"
+    verdict = marks._judged(file, this, 2)  # learnt by heart, for another seed
+    assert verdict is not None
+    assert verdict.status == "wrong"
+    link = tmp_path / "link.npz"
+    link.symlink_to(file)
+    assert marks._judged(link, this, 1) is None
+    assert marks._judged(tmp_path / "none.npz", this, 1) is None
+
+
+def forged_files(file: Path) -> Iterator[None]:
+    """One file after the other that no honest process would write."""
+    file.write_bytes(b"{}")
+    yield
+    np.savez(file, allow_pickle=True, points=np.array([{"points": 3}], dtype=object))
+    yield
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cloning-loss/0/value.npy", bytes(2**27))
+    yield
+    this = exercise("cloning-loss")
+    seen = observe(this, this.reference, seed=1)
+    write_observations(file, {"compounding": seen})
+    yield
+    write_observations(file, {this.id: dataclasses.replace(seen, cases=seen.cases[:2])})
+    yield
+    write_observations(file, {this.id: dataclasses.replace(seen, cases=({},) * len(seen.cases))})
+    yield
+
+
+def test_forged_numbers_bring_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "seen.npz"
+    for number, _ in enumerate(forged_files(file)):
+        verdict = marks._judged(file, exercise("cloning-loss"), 1)
+        assert verdict is not None, number
+        assert verdict.status == "error", number
+        assert "cannot be judged" in verdict.text
+
+
+def test_a_forged_trace_is_passed_over() -> None:
+    found = marks._Findings({"0": "x = 1"}, {"cloning-loss": exercise("cloning-loss")})
+    lines = ["{", "[" * 10_000, "7", '{"outcome": 3}', '{"step": "9", "outcome": "done"}']
+    lines += ['{"step": "0", "outcome": "error", "error": "\\u0007' + "x" * 1000 + '"}']
+    trace = marks._trace("\n".join(lines), found)
+    assert list(trace) == ["0"]
+    assert trace["0"]["error"] == " " + "x" * 299
+
+
+# --------------------------------------------------------------------------------- what is told
+
+
+def result(student: str = "ann", **changes: object) -> Result:
+    graded = (
+        Mark("cloning-loss", "Copy row by row", 3, 3, "right", "Right."),
+        Mark("essay", "Why <so>?", None, 4, "to be read", "A person reads this one."),
+        Mark("compounding", "One mistake", 0, 3, "wrong", "Not yet: <script>alert(1)</script>"),
+    )
+    values = {"student": student, "chapter": sixty.ASSIGNMENT, "marks": graded} | changes
+    return Result(**values)  # type: ignore[arg-type]
+
+
+def test_a_report_says_what_it_brought_and_runs_nothing() -> None:
+    page = report(result("<img src=x>", events=("Code cell 1 (`<b>`) stopped",)))
+    assert "<strong>3 of 6 points</strong>; 4 more are given by a person" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "Code cell 1 (`&lt;b&gt;`) stopped" in page
+    assert "<script" not in page
+    assert "<img" not in page
+
+
+def test_no_spreadsheet_computes_a_name(tmp_path: Path) -> None:
+    names = ['=HYPERLINK("x")', "+1", "-1", "@x", "\t=1", "Zoë, the 2nd"]
+    file = tmp_path / "marks.csv"
+    write_marks(file, [result(name, problem="=1") for name in names])
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [row["student"] for row in rows] == [f"'{name}" for name in names[:-1]] + names[-1:]
+    assert {row["remarks"][0] for row in rows} == {"'"}
+    wanted = {"cloning-loss": "3", "essay": "", "compounding": "0", "total": "3", "of": "6"}
+    assert wanted.items() <= rows[0].items()
+
+
+def test_files_have_harmless_names() -> None:
+    assert results.file_name("Ann O_Neil-2") == "Ann O_Neil-2"
+    odd = ["../x", ".hidden", "a/b", "Zoë", "Zoé", "x" * 300, "a\nb", "-rf", "\udcff"]
+    names = [results.file_name(name) for name in odd]
+    assert len(set(names)) == len(odd)
+    assert all(results.PLAIN.fullmatch(name) for name in names)
+
+
+# ------------------------------------------------------------------------------- going on
+
+
+@pytest.fixture
+def graded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The students that are graded from now on, for nothing and in no time."""
+    ran: list[str] = []
+
+    def instead(submission: submissions.Submission, *_: object) -> Result:
+        if submission.student == "unlucky":
+            raise sandbox.SandboxError("no room")
+        ran.append(submission.student)
+        return result(submission.student)
+
+    monkeypatch.setattr(run, "grade_submission", instead)
+    return ran
+
+
+def class_in(folder: Path, *students: str) -> Path:
+    (folder / "class").mkdir()
+    for student in students:
+        shutil.copy(STUDENT, folder / "class" / f"{student}.ipynb")
+    return folder / "class"
+
+
+def test_only_what_is_new_or_changed_is_graded(tmp_path: Path, graded: list[str]) -> None:
+    folder = class_in(tmp_path, "ann", "bob")
+
+    def again(**options: object) -> list[str]:
+        graded.clear()
+        done = run.grade(folder, tmp_path / "r", tmp_path / "m.csv", **options)  # type: ignore[arg-type]
+        assert len(done.results) == done.kept + len(graded)
+        return sorted(graded)
+
+    assert again() == ["ann", "bob"]
+    assert again() == []
+    (folder / "ann.ipynb").write_bytes(STUDENT.read_bytes() + b"\n")
+    shutil.copy(STUDENT, folder / "eve.ipynb")
+    assert again() == ["ann", "eve"]
+    assert again(limits=Limits(cell_seconds=60)) == ["ann", "bob", "eve"]
+    kept = tmp_path / "r" / "results" / "bob.json"
+    kept.rename(kept.with_name("bob.json.part"))  # as a run leaves it that is killed just then
+    assert again(limits=Limits(cell_seconds=60)) == ["bob"]
+    assert "bob" in (tmp_path / "m.csv").read_text()
+
+
+def test_what_the_grader_cannot_do_costs_nobody_marks(
+    tmp_path: Path, graded: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = class_in(tmp_path, "ann", "unlucky")
+    assert cli.main(["grade", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert "unlucky: NOT graded: no room" in said
+    assert "NOT graded: unlucky" in said
+    assert graded == ["ann"]
+    assert "unlucky" not in (tmp_path / "class-reports" / "marks.csv").read_text()
+
+
+def test_two_runs_do_not_grade_into_one_folder(tmp_path: Path, graded: list[str]) -> None:
+    folder = class_in(tmp_path, "ann")
+    (tmp_path / "r" / "results").mkdir(parents=True)
+    with (
+        run._alone(tmp_path / "r"),
+        pytest.raises(sandbox.SandboxError, match="another run is grading"),
+    ):
+        run.grade(folder, tmp_path / "r", tmp_path / "m.csv")
+    assert graded == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{}/none"], "is no folder"),
+        (["{}"], "no exercise of this book"),
+        (["{}", "--assignment", "99"], "no exercises of '99'"),
+        (["{}", "--reports", "{}/reports"], "lies among the submissions"),
+    ],
+)
+def test_bad_input_is_one_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    (tmp_path / "ann.ipynb").write_text('{"cells": []}')
+    assert cli.main(["grade", *(argument.format(tmp_path) for argument in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["ann.ipynb"]
+
+
+# ------------------------------------------------------------------------------- the sandbox
+
+WALLS = """
+import os, pathlib, socket, subprocess
+here = pathlib.Path.cwd()
+assert os.listdir(here) == [] or os.listdir(here)[0].startswith("kernel"), os.listdir(here)
+assert not pathlib.Path({secret!r}).exists()
+assert not any(name.startswith("OFFLINE_TUTOR") for name in os.environ)
+assert len([name for name in os.listdir("/proc") if name.isdigit()]) < 10
+assert [name for _, name in socket.if_nameindex()] == ["lo"]
+status = pathlib.Path("/proc/self/status").read_text()
+assert [line.split()[1] for line in status.splitlines() if line.startswith("CapEff")] == ["0" * 16]
+for place in ("/", "/usr", "/dev", "/etc", "/grading", {package!r}):
+    assert not os.access(place, os.W_OK), place
+assert subprocess.run(["mount", "-o", "remount,rw", "/usr"], capture_output=True).returncode
+assert subprocess.run(["unshare", "--user", "true"], capture_output=True).returncode
+for place in (here, "/tmp", "/dev/shm"):
+    try:
+        with open(f"{{place}}/large", "wb") as file:
+            for _ in range(100):
+                file.write(bytes(2**20))
+    except OSError as error:
+        os.remove(f"{{place}}/large")
+    else:
+        raise AssertionError(f"{{place}} takes 100 MB")
+"""
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> sandbox.Sandbox:
+    """A sandbox with walls, where the machine has what they are made of."""
+    found = sandbox.find_sandbox(Limits(disk_mb=50), [tmp_path])
+    if not found.bubblewrap:
+        pytest.skip(found.lack)
+    return found
+
+
+def test_a_submission_sees_itself_alone(
+    tmp_path: Path, box: sandbox.Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFLINE_TUTOR_SECRET", "a token")
+    secret = tmp_path / "secret"
+    secret.touch()
+    walls = WALLS.format(secret=str(secret), package=str(ROOT / "offline_tutor"))
+    given = submissions.Submission("ann", "", (walls,))
+    found = marks.grade_submission(given, ASSIGNMENT, box, [], threading.Event())
+    assert found.events == ()
+    assert {mark.status for mark in found.marks} == {"wrong"}
+    assert "should be a function, and is missing" in found.marks[0].text
+
+
+def test_without_bubblewrap_the_limits_hold_and_it_is_said(tmp_path: Path) -> None:
+    folder = class_in(tmp_path)
+    memory = sixty.body("np.ones(int(1e11) // 8)")
+    (folder / "ann.ipynb").write_bytes(memory.content)
+    stays = ["sleep", f"{os.getpid()}000"]
+    late = sixty.with_cell(f"import subprocess\nsubprocess.Popen({stays})\nexit()")
+    (folder / "bob.ipynb").write_bytes(late.content)
+    nowhere = ENVIRONMENT | {"PATH": str(tmp_path)}
+    done = subprocess.run(
+        sixty.command(folder, tmp_path / "r", *QUICK), env=nowhere, check=True,
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert "WITHOUT a sandbox" in done.stdout.splitlines()[0]
+    assert sixty.marks_in(tmp_path / "r" / "marks.csv") == {"ann": memory.marks, "bob": late.marks}
+    for student in ("ann", "bob"):
+        assert "WITHOUT a sandbox" in (tmp_path / "r" / f"{student}.html").read_text()
+    assert (tmp_path / "r" / "marks.csv").read_text().count("ran without a sandbox") == 2
+    assert stays not in [each.info["cmdline"] for each in psutil.process_iter(["cmdline"])]
+
+
+def test_bubblewrap_that_does_not_work_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text("#!/bin/sh\necho 'No permissions to create new namespace' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    box = sandbox.find_sandbox(Limits(), [])
+    assert box.bubblewrap is None
+    assert "No permissions to create new namespace" in box.isolation
+
+
+@pytest.mark.usefixtures("box")
+def test_ctrl_c_ends_what_runs_and_records_nothing_of_it(tmp_path: Path) -> None:
+    folder = class_in(tmp_path, "later")
+    (folder / "ann.ipynb").touch()
+    (folder / "bob.ipynb").write_bytes(sixty.with_cell("while True: pass").content)
+
+    def say(line: str) -> None:
+        if line.startswith("[1/3] ann"):
+            time.sleep(1)  # until the second one runs
+            raise KeyboardInterrupt
+
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(KeyboardInterrupt):
+        run.grade(folder, tmp_path / "r", tmp_path / "m.csv", say=say)
+    assert [file.name for file in (tmp_path / "r" / "results").glob("*.json")] == ["ann.json"]
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+@pytest.mark.usefixtures("box")
+def test_a_class_gets_its_marks_even_when_the_grader_is_killed(tmp_path: Path) -> None:
+    folder, reports = tmp_path / "class", tmp_path / "reports"
+    folder.mkdir()
+    kept = reports / "results"
+    with sixty.surroundings(tmp_path) as (around, callers):
+        expected = sixty.write_class(folder, around, variants=[0])
+        first = subprocess.Popen(
+            sixty.command(folder, reports, *QUICK), env=ENVIRONMENT, stdout=subprocess.DEVNULL
+        )
+        while len(list(kept.glob("*.json"))) < 3:
+            assert first.poll() is None
+            time.sleep(0.1)
+        inside = psutil.Process(first.pid).children(recursive=True)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        assert psutil.wait_procs(inside, timeout=10)[1] == []  # nobody outlives the grader
+        assert not (reports / "marks.csv").exists()
+        before = {file: file.read_bytes() for file in kept.glob("*.json")}
+        done = subprocess.run(
+            sixty.command(folder, reports, *QUICK), env=ENVIRONMENT, check=True,
+            capture_output=True, text=True,
+        ).stdout  # fmt: skip
+    assert f"{len(expected)} graded, {len(before)} of them before" in done
+    assert {file: file.read_bytes() for file in before} == before
+    assert sixty.marks_in(reports / "marks.csv") == expected
+    assert len(list(reports.glob("*.html"))) == len(expected)
+    assert around.file.read_text() == sixty.CANARY
+    assert callers == []
+    said = {kind: (reports / f"{kind}-0.html").read_text() for kind in ("endless", "leaving")}
+    assert "ran longer than 15 s and was interrupted" in said["endless"]
+    assert "(exit()) ended Python: by exit" in said["leaving"]
+
+
+# ------------------------------------------------------------------------------- nbgrader
+
+CONFIG = """
+c = get_config()
+c.CourseDirectory.course_id = "offline_tutor"
+c.CourseDirectory.root = {course!r}
+c.Exchange.root = {exchange!r}
+c.ClearSolutions.code_stub = {{"python": "...  # your lines here"}}
+"""
+# nbgrader's command line, several commands in one process, which spares most of their time.
+NBGRADER = """
+import os, sys
+from nbgrader.apps import NbGraderApp
+for order in sys.argv[2:]:
+    folder, command = order.split(":")
+    os.chdir(folder)
+    app = NbGraderApp.instance()
+    app.initialize([command, sys.argv[1]])
+    app.subapp.start()
+    type(app.subapp).clear_instance()
+"""
+
+
+def test_nbgrader_takes_the_sources_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", programs, prepend=os.pathsep)  # it calls alembic by that name
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    course, exchange, home = (tmp_path / name for name in ("course", "exchange", "home"))
+    source = course / "source" / sixty.ASSIGNMENT
+    source.mkdir(parents=True)
+    home.mkdir()
+    exchange.mkdir()
+    exchange.chmod(0o777)  # students write into it
+    shutil.copy(ROOT / "notebooks" / "exercises" / STUDENT.name, source)
+    for folder in (course, home):
+        config = CONFIG.format(course=str(course), exchange=str(exchange))
+        (folder / "nbgrader_config.py").write_text(config)
+
+    def nbgrader(*orders: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", NBGRADER, sixty.ASSIGNMENT, *orders],
+            cwd=tmp_path, check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    teacher = ("generate_assignment", "release_assignment")
+    nbgrader(*(f"{course}:{command}" for command in teacher), f"{home}:fetch_assignment")
+    stub = (home / sixty.ASSIGNMENT / STUDENT.name).read_text()
+    assert "BEGIN" not in stub
+    shutil.copy(INSTRUCTOR, home / sixty.ASSIGNMENT)
+    nbgrader(f"{home}:submit", f"{course}:collect")
+    submitted = course / "submitted"
+    (student,) = submitted.iterdir()
+    shutil.copytree(student, submitted / "stub")
+    (submitted / "stub" / sixty.ASSIGNMENT / STUDENT.name).write_text(stub)
+    teacher = ("autograde", "generate_feedback", "release_feedback")
+    nbgrader(*(f"{course}:{command}" for command in teacher), f"{home}:fetch_feedback")
+    assert list((home / sixty.ASSIGNMENT / "feedback").rglob("*.html"))
+    worth = sum(each.points for each in ASSIGNMENT)
+    assert scores(course) == {student.name: (worth, worth), "stub": (0, worth)}
+
+
+def scores(course: Path) -> dict[str, tuple[float, float]]:
+    """What nbgrader's book of grades says: score and maximum, by student."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        found = book.assignment_submissions(sixty.ASSIGNMENT)
+        return {each.student.id: (each.score, each.max_score) for each in found}
+
+
+def test_the_guide_says_the_limits_that_there_are() -> None:
+    page = (ROOT / "book" / "grading.md").read_text()
+    rows = re.findall(r"^\| [^|]* \| (\d+)[^|]* \| `--([a-z-]+)` \|$", page, re.MULTILINE)
+    said = {name.replace("-", "_"): int(value) for value, name in rows}
+    assert said == vars(Limits())
