@@ -1,4 +1,4 @@
-"""The teacher's guide: its plans add up, its table is made from the chapters and their last runs."""
+"""The teacher's guide: its plans add up; its table is of the chapters and their last runs."""
 
 from __future__ import annotations
 
