@@ -2,9 +2,9 @@
 
 import ast
 import importlib
-import importlib.util
 import inspect
 import re
+from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -102,13 +102,8 @@ def test_comments_go_with_what_they_stand_beside() -> None:
 
 
 @pytest.fixture(scope="module")
-def extension() -> ModuleType:
-    path = ROOT / "book" / "_ext" / "api_pages.py"
-    spec = importlib.util.spec_from_file_location("api_pages", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def extension(sphinx_extension: Callable[[str], ModuleType]) -> ModuleType:
+    return sphinx_extension("api_pages")
 
 
 BUILDING = [chapter for chapter in chapters() if agreement.builds_of(chapter)]
