@@ -1,7 +1,10 @@
-"""Makes tools/ importable from anywhere; shows what pages weigh, and what `check` says."""
+"""Makes tools/ and book/_ext/ importable; shows what pages weigh, and what `check` says."""
 
+import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,6 +15,21 @@ from tools.pages import Weight, table_of_weights
 
 WEIGHTS = ROOT / "_build" / "page_weights.md"
 CHECKS = ROOT / "_build" / "exercise_checks.md"
+
+
+@pytest.fixture(scope="session")
+def sphinx_extension() -> Callable[[str], ModuleType]:
+    """Loads one of the book's Sphinx extensions by its name, as no package has them."""
+
+    def load(name: str) -> ModuleType:
+        path = ROOT / "book" / "_ext" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 def noted(terminalreporter: pytest.TerminalReporter, name: str) -> list[tuple]:

@@ -2,9 +2,9 @@
 
 import ast
 import importlib
-import importlib.util
 import inspect
 import re
+from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -13,7 +13,7 @@ from docutils.core import publish_doctree
 from sphinx import addnodes
 from sphinx.util.inventory import InventoryFile
 
-from tools import agreement, api
+from tools import agreement, api, package
 from tools.chapters import ROOT, Chapter, chapters
 from tools.docstrings import Docstring, comment_on, comments
 
@@ -24,12 +24,12 @@ ENTRY = re.compile(r"`{7,8}\{py:(\w+)\} (\w+)")
 
 def test_each_module_is_on_one_page() -> None:
     marked = [mark for page in PAGES.values() for mark in api.ENTRIES.findall(page)]
-    assert sorted(marked) == sorted(api.modules()), (
+    assert sorted(marked) == sorted(package.modules()), (
         "a mark such as <!-- api: offline_tutor.data --> in book/api/*.md lists a module"
     )
 
 
-@pytest.mark.parametrize("name", api.modules())
+@pytest.mark.parametrize("name", package.modules())
 def test_each_public_name_has_an_entry(name: str) -> None:
     """Against the module as Python sees it, of which the pages know only the source."""
     module = importlib.import_module(name)
@@ -66,7 +66,7 @@ def test_an_entry_leads_to_the_section_that_builds_it() -> None:
     section = "(/notebooks/32_td3_bc.ipynb#do-both)"
     assert section in api.entries("offline_tutor.algorithms.td3_bc")
     built = {build.name for build in agreement.builds()}
-    entries = "\n".join(map(api.entries, api.modules()))
+    entries = "\n".join(map(api.entries, package.modules()))
     assert entries.count("\nBuilt in ") == len(built)
 
 
@@ -102,13 +102,8 @@ def test_comments_go_with_what_they_stand_beside() -> None:
 
 
 @pytest.fixture(scope="module")
-def extension() -> ModuleType:
-    path = ROOT / "book" / "_ext" / "api_pages.py"
-    spec = importlib.util.spec_from_file_location("api_pages", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def extension(sphinx_extension: Callable[[str], ModuleType]) -> ModuleType:
+    return sphinx_extension("api_pages")
 
 
 BUILDING = [chapter for chapter in chapters() if agreement.builds_of(chapter)]
@@ -129,7 +124,7 @@ def test_each_cell_that_builds_leads_to_the_package(
         above = document[document.index(link.parent) - 1]
         found.append((above["cell_index"], link["reftarget"]))
     assert found == [(build.index, build.name) for build in builds]
-    listed = set(api.addresses().values())
+    listed = set(package.addresses().values())
     assert {name for _, name in found} <= listed
 
 
@@ -141,9 +136,14 @@ def test_the_built_pages_have_every_entry() -> None:
     with file.open("rb") as opened:
         inventory = InventoryFile.load(opened, "", lambda base, name: name)
     names = {name for kind, found in inventory.items() if kind.startswith("py:") for name in found}
-    assert set(api.addresses().values()) - names == set()
+    assert set(package.addresses().values()) - names == set()
 
 
 def test_pages_made_of_the_package_are_read_again(extension: ModuleType) -> None:
     again = extension.pages_to_read_again(SimpleNamespace())
     assert {f"book/api/{name}" for name in PAGES} | {"book/built"} == set(again)
+
+
+def test_a_name_that_nobody_defines_is_told() -> None:
+    with pytest.raises(ValueError, match="data neither defines 'nothing' nor imports it"):
+        api.entry("nothing", "offline_tutor.data", [])

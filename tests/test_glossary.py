@@ -1,7 +1,7 @@
 """The glossary: its entries, and the links that the build makes of terms in running text."""
 
-import importlib.util
 import re
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
@@ -16,13 +16,8 @@ PAGE = (ROOT / "book" / "glossary.md").read_text()
 
 
 @pytest.fixture(scope="module")
-def glossary() -> ModuleType:
-    path = ROOT / "book" / "_ext" / "glossary.py"
-    spec = importlib.util.spec_from_file_location("glossary", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def glossary(sphinx_extension: Callable[[str], ModuleType]) -> ModuleType:
+    return sphinx_extension("glossary")
 
 
 KNOWN = {"target network": "target network", "target networks": "target network", "actor": "actor"}

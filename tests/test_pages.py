@@ -1,6 +1,6 @@
 """What pages are built with: no request to another host, buttons only where they lead somewhere."""
 
-import importlib.util
+from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -38,18 +38,9 @@ def test_the_rest_is_left_in_peace(html: str) -> None:
     assert foreign_requests(html) == []
 
 
-def load(name: str) -> ModuleType:
-    """One of the book's Sphinx extensions."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_ext" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def extension() -> ModuleType:
-    return load("offline_book")
+def extension(sphinx_extension: Callable[[str], ModuleType]) -> ModuleType:
+    return sphinx_extension("offline_book")
 
 
 @pytest.mark.parametrize(
@@ -101,5 +92,7 @@ def test_the_pdf_is_linked_where_it_is_promised(
         ("<dl><dt>a</dt><dd>b</dd></dl>", "<dl><dt>a</dt><dd>b</dd></dl>"),
     ],
 )
-def test_faults_of_others_are_mended(html: str, mended: str) -> None:
-    assert load("light_pages").mend(html).strip().startswith(mended)
+def test_faults_of_others_are_mended(
+    sphinx_extension: Callable[[str], ModuleType], html: str, mended: str
+) -> None:
+    assert sphinx_extension("light_pages").mend(html).strip().startswith(mended)

@@ -3,9 +3,6 @@
 Written from the source text, not from imported modules: signatures then read as their author wrote
 them (`critic: Critic`, not what the alias stands for), fields and constants keep their comments,
 and the build waits for no JAX. What comes out is MyST with Sphinx's own Python directives.
-
-Public is what a module defines without an underscore; of a package with `__all__`, what that names,
-and its inner modules are its own affair.
 """
 
 from __future__ import annotations
@@ -13,111 +10,20 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Collection, Iterator, Sequence
-from functools import cache
+from collections.abc import Collection, Sequence
 
 from mdit_py_plugins.anchors.index import slugify
 
 from tools import agreement
-from tools.chapters import ROOT
-from tools.docstrings import Docstring, comment_on, comments
+from tools.docstrings import Docstring, comment_on
+from tools.package import PACKAGE, Module, listed, public, read
 
-PACKAGE = "offline_tutor"
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 # In a page: all of a module, the docstring of one, where everything is built.
 ENTRIES = re.compile(r"<!-- api: ([\w.]+) -->")
 TEXT = re.compile(r"<!-- the text of ([\w.]+) -->")
 TABLE = re.compile(r"<!-- the table of builds -->")
 LONG = 60  # characters of a constant's value from which it is left out
-
-
-class Module:
-    """One file of the package, read."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.source = agreement.module_source(name)
-        self.tree = ast.parse(self.source)
-        self.definitions = agreement.definitions(self.source)
-        self.comments = comments(self.source)
-        self.imported = dict(self._imports())
-
-    def _imports(self) -> Iterator[tuple[str, str]]:
-        """Names that it takes from elsewhere in the package, and what they are in full."""
-        for node in self.tree.body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
-                for name in node.names:
-                    yield name.asname or name.name, f"{node.module}.{name.name}"
-
-    @property
-    def exported(self) -> list[str] | None:
-        """What `__all__` names, if there is one."""
-        node = self.definitions.get("__all__")
-        return None if node is None else sorted(ast.literal_eval(node.value), key=str.lower)
-
-    @property
-    def parents(self) -> list[str]:
-        """Names that it hands on from another module, which are marked for Ruff as such."""
-        lines = self.source.splitlines()
-        marked = [
-            node
-            for node in self.tree.body
-            if isinstance(node, ast.ImportFrom)
-            and any("F401" in line for line in lines[node.lineno - 1 : node.end_lineno])
-        ]
-        return [self.imported[name.asname or name.name] for node in marked for name in node.names]
-
-
-@cache
-def read(name: str) -> Module:
-    return Module(name)
-
-
-@cache
-def modules() -> tuple[str, ...]:
-    """The modules whose names are public, by name."""
-    found = []
-    for file in sorted((ROOT / PACKAGE).rglob("*.py")):
-        parts = file.relative_to(ROOT).with_suffix("").parts
-        name = ".".join(parts).removesuffix(".__init__")
-        above = [".".join(parts[:end]) for end in range(1, len(name.split(".")))]
-        inner = any(read(package).exported is not None for package in above)
-        private = any(part.startswith("_") for part in name.split("."))
-        if not inner and not private and list(public(name)):
-            found.append(name)
-    return tuple(found)
-
-
-def public(module: str) -> Iterator[tuple[str, str]]:
-    """(name, module that defines it) of each public name of a module, in the source's order."""
-    this = read(module)
-    if this.exported is not None:
-        for name in this.exported:
-            yield name, this.imported.get(name, f"{module}.{name}").rpartition(".")[0]
-    else:
-        yield from ((name, module) for name in this.definitions if not name.startswith("_"))
-
-
-@cache
-def addresses() -> dict[str, str]:
-    """By the full name under which something is defined, that under which it is listed."""
-    return {
-        f"{home}.{name}": f"{module}.{name}"
-        for module in modules()
-        for name, home in public(module)
-    }
-
-
-def listed(full: str) -> str | None:
-    """The name under which the pages list something, wherever it was imported from."""
-    module, _, name = full.rpartition(".")
-    if full in addresses() or not module.startswith(PACKAGE):
-        return addresses().get(full)
-    try:
-        further = read(module).imported.get(name)
-    except ValueError:  # the name is an attribute of something that is no module
-        return None
-    return listed(further) if further else None
 
 
 class _Names(ast.NodeTransformer):
@@ -155,7 +61,8 @@ def signature(
     arguments = copy.deepcopy(node.args)
     if method:
         del arguments.args[0]
-    for one in (*arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
+    named = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    for one in (*named, arguments.vararg, arguments.kwarg):
         if one is not None and one.annotation is not None:
             one.annotation = ast.Name(annotation(one.annotation, module))
     while arguments.args and arguments.args[-1].arg in bound:
@@ -251,7 +158,7 @@ def made(name: str, parent: str, call: ast.Call, more: list[str]) -> str:
     full, below = parent, call
     while True:
         module, _, short = full.rpartition(".")
-        node = read(module).definitions[short]
+        node = read(module).definition(short)
         further = partial_of(node, read(module))
         if further is None:
             break
@@ -269,7 +176,7 @@ def made(name: str, parent: str, call: ast.Call, more: list[str]) -> str:
 def entry(name: str, home: str, more: list[str]) -> str:
     """What a page says of one public name."""
     module = read(home)
-    node = module.definitions[name]
+    node = module.definition(name)
     if isinstance(node, ast.FunctionDef):
         return function(node, module, more)
     if isinstance(node, ast.ClassDef):
