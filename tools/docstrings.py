@@ -51,6 +51,8 @@ def items(lines: list[str]) -> dict[str, str]:
     for line in lines:
         if item := ITEM.fullmatch(line):
             name, found[item[1]] = item[1], item[2]
+        elif line.strip() and not name:
+            raise ValueError(f"a section of a docstring begins with {line.strip()!r}, not a name")
         elif line.strip():
             found[name] = f"{found[name]} {line.strip()}"
     return found

@@ -66,7 +66,8 @@ def grade(
         say: takes a line on what is done.
 
     Raises:
-        NotADirectoryError, ValueError: the folder or the assignment is none.
+        NotADirectoryError: there is no such folder.
+        ValueError: the assignment is none.
         SandboxError: the machine cannot limit processes, or another run uses `reports`.
     """
     paths = students(submissions)
