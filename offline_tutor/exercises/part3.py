@@ -17,6 +17,7 @@ from offline_tutor.exercises.exercise import (
     Exercise,
     Mistake,
     Seen,
+    compiled,
     gradients,
     looks_like,
     returns,
@@ -24,13 +25,19 @@ from offline_tutor.exercises.exercise import (
 )
 
 Values = Callable[[Array], Array]  # what a critic says of actions, (batch, action): (batch,)
+Shows = Callable[[Seen, Seen, Case], bool]  # of a mistake
 Critic = Callable[[Array, Array], Array]  # the same of observations and actions: (...)
 
 BATCH, ACTIONS = 6, 3  # rows and action components of the random inputs
 
 
-def _random(rng: np.random.Generator, *shape: int) -> Array:
-    return jnp.asarray(rng.normal(size=shape), jnp.float32)
+def _random(rng: np.random.Generator, *shape: int, mean: float = 0.0) -> Array:
+    return jnp.asarray(rng.normal(mean, size=shape), jnp.float32)
+
+
+def _inside(rng: np.random.Generator, *shape: int) -> Array:
+    """Actions inside the box."""
+    return jnp.asarray(rng.uniform(-1, 1, size=shape), jnp.float32)
 
 
 def _with(right: Callable[..., Any], **changes: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -42,7 +49,23 @@ def _with(right: Callable[..., Any], **changes: Callable[[Any], Any]) -> Callabl
     return wrong
 
 
-def _no_gradient(name: str) -> Callable[[Seen, Seen, Case], bool]:
+def _numbers(*wrong: Callable[..., Any]) -> Shows:
+    """`looks_like` for wrong functions in NumPy: there is nothing to compile."""
+
+    def plain(function: Callable[..., Any], case: Case) -> dict[str, Any]:
+        return {"value": function(**jax.tree.map(np.asarray, dict(case)))}
+
+    return looks_like(*wrong, probe=plain)
+
+
+def _where_value_is_right(shows: Shows) -> Shows:
+    """Asks only where the value is right, since a gradient takes a while to compile."""
+    return lambda mine, right, case: (
+        same(mine["value"], right["value"]) and shows(mine, right, case)
+    )
+
+
+def _no_gradient(name: str) -> Shows:
     """Shows where the value is right and its gradient is zero."""
 
     def shows(mine: Seen, right: Seen, case: Case) -> bool:
@@ -89,12 +112,13 @@ def td3_targets(
 def _targets_case(rng: np.random.Generator) -> Case:
     actions, noise = rng.uniform(-1, 1, size=(BATCH, ACTIONS)), rng.normal(size=(BATCH, ACTIONS))
     actions[:2, 0], noise[:2, 0] = (0.95, 0.0), (0.9, 0.9)  # one leaves the box, one is clipped
+    ended = [0.0, 0.0, *rng.permutation([0.0, 0.0, 1.0, 1.0])]  # those two go on
     twins = [Partial(_hill, _random(rng, BATCH, ACTIONS), _random(rng, BATCH)) for _ in range(2)]
     return {
         "q1": twins[0],
         "q2": twins[1],
         "rewards": _random(rng, BATCH),
-        "terminations": jnp.asarray(rng.permutation([0.0, 0.0, 0.0, 0.0, 1.0, 1.0]), jnp.float32),
+        "terminations": jnp.asarray(ended, jnp.float32),
         "next_actions": jnp.asarray(actions, jnp.float32),
         "noise": jnp.asarray(noise, jnp.float32),
         "noise_clip": float(rng.uniform(0.2, 0.5)),
@@ -320,20 +344,20 @@ SLOW_COPIES = Exercise(
 )
 
 
-def promises(errors1: np.ndarray, errors2: np.ndarray) -> np.ndarray:
-    """What is promised at the first critic's favourite action, on average over states: (2,).
+def promises(errors1: np.ndarray, errors2: np.ndarray) -> tuple[float, float]:
+    """What is promised at the first critic's favourite action, on average over states.
 
-    First by that critic, then by the smaller of both. `errors1`, `errors2`: (states, actions), what
-    the critics say where everything is worth 0.
+    Two numbers: by that critic, and by the smaller of both. `errors1`, `errors2`: (states,
+    actions), what the critics say where everything is worth 0.
     """
     rows = np.arange(len(errors1))
     favourite = errors1.argmax(axis=1)
     first, second = errors1[rows, favourite], errors2[rows, favourite]
-    return np.array([first.mean(), np.minimum(first, second).mean()])
+    return first.mean(), np.minimum(first, second).mean()
 
 
 def _promises_case(rng: np.random.Generator) -> Case:
-    return {"errors1": rng.normal(size=(9, 5)), "errors2": rng.normal(size=(9, 5))}
+    return {"errors1": rng.normal(size=(30, 5)), "errors2": rng.normal(size=(30, 5))}
 
 
 def _smaller(function: Any, case: Case) -> dict[str, Any]:
@@ -573,12 +597,12 @@ def td3_bc_loss(q: Values, proposed: Array, actions: Array, alpha: float) -> Arr
 
 
 def _loss_case(rng: np.random.Generator) -> Case:
-    height = jnp.asarray(rng.choice([-4.0, 6.0], size=BATCH), jnp.float32)
-    proposed, actions = (rng.uniform(-1, 1, size=(BATCH, ACTIONS)) for _ in range(2))
+    signs = rng.permutation([-1, -1, 1, 1, 1, 1])  # of Q: with one sign alone bugs would hide
+    height = jnp.asarray(rng.uniform(6, 8) * signs, jnp.float32)
     return {
-        "q": Partial(_hill, _random(rng, BATCH, ACTIONS), height),
-        "proposed": jnp.asarray(proposed, jnp.float32),
-        "actions": jnp.asarray(actions, jnp.float32),
+        "q": Partial(_hill, _inside(rng, BATCH, ACTIONS), height),
+        "proposed": _inside(rng, BATCH, ACTIONS),
+        "actions": _inside(rng, BATCH, ACTIONS),
         "alpha": float(rng.uniform(1.5, 4)),
     }
 
@@ -628,23 +652,29 @@ TD3_BC_LOSS = Exercise(
     mistakes=(
         Mistake(
             "stopped too much",
-            looks_like(_bc_loss(td3_bc_weight, counts=jax.lax.stop_gradient), probe=_by_proposal),
+            _where_value_is_right(
+                looks_like(
+                    _bc_loss(td3_bc_weight, counts=jax.lax.stop_gradient), probe=_by_proposal
+                )
+            ),
             "The loss is right to the last digit, and its gradient is cloning's: nothing climbs. "
             "stop_gradient stands around all of Q, so the critic cannot say which way is up. Only "
             "the weight's denominator must not pass a gradient.",
         ),
         Mistake(
             "weight not stopped",
-            looks_like(_bc_loss(_unstopped), probe=_by_proposal),
+            _where_value_is_right(looks_like(_bc_loss(_unstopped), probe=_by_proposal)),
             "Now nothing is stopped: the value is right, and the gradient also passes through the "
             "weight. The actor can then change the exchange rate in place of its actions. One of "
             "the two places where Q occurs is a number that only rescales.",
         ),
         Mistake(
             "cloning stopped",
-            looks_like(
-                _bc_loss(td3_bc_weight, lambda gap: (jax.lax.stop_gradient(gap) ** 2).mean()),
-                probe=_by_proposal,
+            _where_value_is_right(
+                looks_like(
+                    _bc_loss(td3_bc_weight, lambda gap: (jax.lax.stop_gradient(gap) ** 2).mean()),
+                    probe=_by_proposal,
+                )
             ),
             "The value is right, and nothing holds the actor near the data: the distance passes no "
             "gradient. It is TD3 that is trained here, whatever the loss says.",
@@ -681,7 +711,8 @@ TD3_BC_LOSS = Exercise(
         Mistake(
             "no weight",
             looks_like(
-                _bc_loss(lambda value, alpha: alpha), _bc_loss(lambda value, alpha: jnp.ones(()))
+                _bc_loss(lambda value, alpha: alpha * jnp.ones(())),
+                _bc_loss(lambda value, alpha: jnp.ones(())),
             ),
             "The value counts in its own unit: rewards in cents would make the actor a hundred "
             "times as greedy. Divide by the mean size of Q.",
@@ -870,23 +901,29 @@ def _density_case(rng: np.random.Generator) -> Case:
 
 def _density_by(
     normal: Callable[[Array, Array], Array] = lambda noise, log_std: (
-        -0.5 * noise**2 - log_std - 0.5 * jnp.log(2 * jnp.pi)
+        -0.5 * noise**2 - log_std - 0.5 * np.log(2 * np.pi)
     ),
     correction: Callable[[Array], Array] = lambda u: (
-        -2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u))
+        -2 * (np.log(2.0) - u - np.logaddexp(0.0, -2 * u))
     ),
     over: Callable[[Array], Array] = lambda each: each.sum(axis=-1),
 ) -> Callable[..., Any]:
     """A variation of the log-density, by its normal, its correction, and how components join."""
 
     def wrong(mean: Any, log_std: Any, noise: Any) -> Any:
-        return over(normal(noise, log_std) + correction(mean + jnp.exp(log_std) * noise))
+        return over(normal(noise, log_std) + correction(mean + np.exp(log_std) * noise))
 
     return wrong
 
 
-def _patched(epsilon: float) -> Callable[..., Any]:
-    return _density_by(correction=lambda u: -jnp.log(1 - jnp.tanh(u) ** 2 + epsilon))
+def _stands_still(mine: Seen, right: Seen, case: Case) -> bool:
+    """Shows where ordinary rows agree roughly, and those do not that run far out."""
+    u = np.abs(case["mean"] + np.exp(case["log_std"]) * case["noise"])
+    near, far = (u < 2.5).all(axis=-1), (u > 8).any(axis=-1)
+    if mine["value"].shape != near.shape or not near.any():
+        return False
+    gap = np.abs(mine["value"] - right["value"])
+    return bool(gap[near].max() < 0.05 and gap[far].min() > 0.5)
 
 
 def _is_not_summed(mine: Seen, right: Seen, case: Case) -> bool:
@@ -921,39 +958,36 @@ TANH_DENSITY = Exercise(
         ),
         Mistake(
             "correction missing",
-            looks_like(_density_by(correction=jnp.zeros_like)),
+            _numbers(_density_by(correction=np.zeros_like)),
             "This is the density of u. The action is tanh(u), which presses the whole line into "
             "(-1, 1), so that its density is larger where tanh is flat. As it stands it does not "
             "integrate to one.",
         ),
         Mistake(
             "correction the wrong way round",
-            looks_like(
-                _density_by(correction=lambda u: 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u)))
+            _numbers(
+                _density_by(correction=lambda u: 2 * (np.log(2.0) - u - np.logaddexp(0.0, -2 * u)))
             ),
             "The correction has the wrong sign. tanh presses the line *together*: the same "
             "probability on a shorter piece, so the density grows where tanh is flat.",
         ),
         Mistake(
             "patched with a small number",
-            looks_like(
-                *(_patched(10.0**-digits) for digits in (4, 5, 6, 7)),
-                _density_by(correction=lambda u: -jnp.log(jnp.maximum(1 - jnp.tanh(u) ** 2, 1e-6))),
-            ),
+            _stands_still,
             "A small number inside the logarithm keeps it finite, and makes it wrong just where it "
             "matters: far out the true correction goes on growing, and yours stands still and "
             "has no gradient. Find the form that is exact; softplus helps.",
         ),
         Mistake(
             "mean over the components",
-            looks_like(_density_by(over=lambda each: each.mean(axis=-1))),
+            _numbers(_density_by(over=lambda each: each.mean(axis=-1))),
             "The components' log-densities are averaged. A product of densities has the *sum* of "
             "their logarithms: with a mean an arm of seven joints would seem as easy to guess as "
             "one.",
         ),
         Mistake(
             "sum over the rows",
-            looks_like(
+            _numbers(
                 _density_by(over=lambda each: each.sum(axis=0)),
                 _density_by(over=lambda each: each.sum()),
             ),
@@ -962,18 +996,16 @@ TANH_DENSITY = Exercise(
         ),
         Mistake(
             "deviation left out",
-            looks_like(
-                _density_by(lambda noise, log_std: -0.5 * noise**2 - 0.5 * jnp.log(2 * jnp.pi))
-            ),
+            _numbers(_density_by(lambda noise, log_std: -0.5 * noise**2 - 0.5 * np.log(2 * np.pi))),
             "As it stands every policy is equally sure of itself: the normal density of u falls as "
             "its deviation grows, and that term is missing.",
         ),
         Mistake(
             "deviation in place of its logarithm",
-            looks_like(
+            _numbers(
                 _density_by(
                     lambda noise, log_std: (
-                        -0.5 * noise**2 - jnp.exp(log_std) - 0.5 * jnp.log(2 * jnp.pi)
+                        -0.5 * noise**2 - np.exp(log_std) - 0.5 * np.log(2 * np.pi)
                     )
                 )
             ),
@@ -981,9 +1013,9 @@ TANH_DENSITY = Exercise(
         ),
         Mistake(
             "the normal's constant is missing",
-            looks_like(
+            _numbers(
                 _density_by(lambda noise, log_std: -0.5 * noise**2 - log_std),
-                _density_by(lambda noise, log_std: -0.5 * noise**2 - log_std - jnp.log(2 * jnp.pi)),
+                _density_by(lambda noise, log_std: -0.5 * noise**2 - log_std - np.log(2 * np.pi)),
             ),
             "A constant of the normal density is missing or twice there. No gradient of the actor "
             "notices it, but the thermostat does: it compares this with an entropy in nats.",
@@ -1118,7 +1150,8 @@ SOFT_TARGET = Exercise(
         "where the task has ended.",
     ),
     praise="The value of a next state, doubt included, is one quantity and has one name, so that "
-    "discount and termination cannot miss a part of it. With the slip, to fall over is paid.",
+    "discount and termination cannot miss a part of it. With the slip a robot that falls is paid, "
+    "or fined, for a state that it never reaches.",
 )
 
 
@@ -1135,7 +1168,7 @@ def temperature_loss(log_temperature: Array, log_densities: Array, target_entrop
 def _thermostat_case(rng: np.random.Generator) -> Case:
     return {
         "log_temperature": jnp.asarray(rng.uniform(0.5, 1.5) * rng.choice([-1, 1]), jnp.float32),
-        "log_densities": _random(rng, BATCH) + float(rng.uniform(1, 3)),
+        "log_densities": _random(rng, BATCH, mean=rng.uniform(1, 3)),
         "target_entropy": float(-rng.uniform(1, 7)),
     }
 
@@ -1271,18 +1304,21 @@ def log_integral(
 
 
 def _integral_case(rng: np.random.Generator) -> Case:
-    offset = jnp.zeros((BATCH, 1)).at[0].set(100.0)  # exp of it is more than 32 bits can hold
-    names = ("q_uniform", "q_here", "q_next")
-    return {name: _random(rng, BATCH, 4) + offset for name in names} | {
-        "log_here": _random(rng, BATCH, 4) + 1,
-        "log_next": _random(rng, BATCH, 4) - 1,
+    q = rng.normal(size=(3, BATCH, 4))
+    q[:, 0] += 100  # exp of it is more than 32 bits can hold
+    return {
+        "q_uniform": jnp.asarray(q[0], jnp.float32),
+        "q_here": jnp.asarray(q[1], jnp.float32),
+        "q_next": jnp.asarray(q[2], jnp.float32),
+        "log_here": _random(rng, BATCH, 4, mean=1),
+        "log_next": _random(rng, BATCH, 4, mean=-1),
         "action_dim": int(rng.integers(3, 7)),
     }
 
 
 def _integral_by(
     weigh: Callable[..., Any] = lambda q, log_density: q - log_density,
-    log_uniform: Callable[[int], Any] = lambda dim: -dim * jnp.log(2.0),
+    log_uniform: Callable[[int], Any] = lambda dim: -dim * np.log(2.0),
     count: Callable[[int], Any] = lambda n: 3 * n,
 ) -> Callable[..., Any]:
     """A variation of the estimate, by the weights, the uniform density and the number."""
@@ -1292,32 +1328,32 @@ def _integral_by(
     ) -> Any:
         uniform = weigh(q_uniform, log_uniform(action_dim))
         groups = [uniform, weigh(q_here, log_here), weigh(q_next, log_next)]
-        number = jnp.log(count(q_here.shape[1]))
-        return jax.nn.logsumexp(jnp.concatenate(groups, axis=1), axis=1) - number
+        number = np.log(count(q_here.shape[1]))
+        return np.logaddexp.reduce(np.concatenate(groups, axis=1), axis=1) - number
 
     return wrong
 
 
-def _integral_one_policy(**case: Any) -> Any:
-    return log_integral(**{**case, "log_next": case["log_here"]})
+def _integral_one_policy(log_next: Any, log_here: Any, **case: Any) -> Any:
+    return _integral_by()(log_here=log_here, log_next=log_here, **case)
 
 
 def _integral_mean_of_logs(**case: Any) -> Any:
     weighed = [
-        case["q_uniform"] + case["action_dim"] * jnp.log(2.0),
+        case["q_uniform"] + case["action_dim"] * np.log(2.0),
         case["q_here"] - case["log_here"],
         case["q_next"] - case["log_next"],
     ]
-    logs = [jax.nn.logsumexp(each, axis=1) - jnp.log(each.shape[1]) for each in weighed]
+    logs = [np.logaddexp.reduce(each, axis=1) - np.log(each.shape[1]) for each in weighed]
     return sum(logs) / 3
 
 
 def _integral_of_means(**case: Any) -> Any:
     groups = (
-        case["q_uniform"] + case["action_dim"] * jnp.log(2.0),
+        case["q_uniform"] + case["action_dim"] * np.log(2.0),
         case["q_here"] - case["log_here"],
     )
-    return jnp.concatenate([*groups, case["q_next"] - case["log_next"]], axis=1).mean(axis=1)
+    return np.concatenate([*groups, case["q_next"] - case["log_next"]], axis=1).mean(axis=1)
 
 
 IMPORTANCE_WEIGHTS = Exercise(
@@ -1339,66 +1375,66 @@ IMPORTANCE_WEIGHTS = Exercise(
         ),
         Mistake(
             "uniform density forgotten",
-            looks_like(_integral_by(log_uniform=lambda dim: 0.0)),
+            _numbers(_integral_by(log_uniform=lambda dim: 0.0)),
             "The uniform samples count as if their density were 1. They fill a cube whose sides "
             "are 2 long: what is its volume, and so the density that integrates to one?",
         ),
         Mistake(
             "uniform density the wrong way round",
-            looks_like(_integral_by(log_uniform=lambda dim: dim * jnp.log(2.0))),
+            _numbers(_integral_by(log_uniform=lambda dim: dim * np.log(2.0))),
             "The uniform density is the volume of the cube here. A density is one *over* the "
             "volume; its logarithm is negative.",
         ),
         Mistake(
             "one side of the cube",
-            looks_like(
-                _integral_by(log_uniform=lambda dim: -jnp.log(2.0)),
-                _integral_by(log_uniform=lambda dim: -jnp.log(2.0 * dim)),
+            _numbers(
+                _integral_by(log_uniform=lambda dim: -np.log(2.0)),
+                _integral_by(log_uniform=lambda dim: -np.log(2.0 * dim)),
             ),
             "The cube has a side for each component of the action, and its volume is the product "
             "of all of them. In which dimension is yours right?",
         ),
         Mistake(
             "one policy's density for both",
-            looks_like(_integral_one_policy),
+            _numbers(_integral_one_policy),
             "Actions that were drawn in the next state are weighed with the density of the policy "
             "*here*. What counts is the density that a sample was really drawn with.",
         ),
         Mistake(
             "no densities",
-            looks_like(_integral_by(weigh=lambda q, log_density: q)),
+            _numbers(_integral_by(weigh=lambda q, log_density: q)),
             "Every sample counts alike. Where the policy draws many actions there are then many "
             "terms, and they are pushed down because they are drawn often, not because Q is large "
             "there. Divide each by the density that it was drawn with.",
         ),
         Mistake(
             "multiplied by the densities",
-            looks_like(_integral_by(weigh=lambda q, log_density: q + log_density)),
+            _numbers(_integral_by(weigh=lambda q, log_density: q + log_density)),
             "Samples that are drawn often are counted even more here. A density makes up for how "
             "often a sample is drawn: divide by it, so subtract its logarithm.",
         ),
         Mistake(
             "number of samples left out",
-            looks_like(_integral_by(count=lambda n: 1)),
+            _numbers(_integral_by(count=lambda n: 1)),
             "Right but for a constant, so the gradient is right, and CQL's code stops here. An "
             "estimate of the integral is a *mean* over samples, though: subtract the logarithm of "
             "how many there are.",
         ),
         Mistake(
             "three integrals added",
-            looks_like(_integral_by(count=lambda n: n)),
+            _numbers(_integral_by(count=lambda n: n)),
             "Each group is an estimate of the whole integral, and here the three are added up. "
             "Take their mean: how many samples are there altogether?",
         ),
         Mistake(
             "mean of three logarithms",
-            looks_like(_integral_mean_of_logs),
+            _numbers(_integral_mean_of_logs),
             "Each group's logarithm is taken by itself, and those are averaged. Average the "
             "integrals, then take the logarithm: put all samples into one sum.",
         ),
         Mistake(
             "mean in place of the logsumexp",
-            looks_like(_integral_of_means),
+            _numbers(_integral_of_means),
             "A mean of Q less log-density: every sample is pushed equally, whether its value is "
             "large or small. The integral is of exp Q.",
         ),
@@ -1441,34 +1477,39 @@ def conservative_gap(
     return (soft_maximum - q(observations, actions)).mean()
 
 
-def _network(hidden: Array, output: Array, observations: Array, actions: Array) -> Array:
-    inputs = jnp.concatenate([observations, actions], axis=-1)
-    return jnp.tanh(inputs @ hidden) @ output
+def _hollow(state: Array, action: Array, observations: Array, actions: Array) -> Array:
+    """A critic in plain operators, as good for NumPy as for JAX: (...)."""
+    return (observations * state).sum(axis=-1) + (actions * (action + actions)).sum(axis=-1)
 
 
 def _gap_case(rng: np.random.Generator) -> Case:
     return {
-        "q": Partial(_network, _random(rng, 2 + ACTIONS, 8), _random(rng, 8)),
+        "q": Partial(_hollow, _random(rng, 2), _random(rng, ACTIONS)),
         "observations": _random(rng, BATCH, 2),
         "next_observations": _random(rng, BATCH, 2),
-        "actions": jnp.tanh(_random(rng, BATCH, ACTIONS)),
-        "here": jnp.tanh(_random(rng, BATCH, 4, ACTIONS)),
-        "there": jnp.tanh(_random(rng, BATCH, 4, ACTIONS)),
-        "log_here": _random(rng, BATCH, 4) + 1,
-        "log_there": _random(rng, BATCH, 4) - 1,
+        "actions": _inside(rng, BATCH, ACTIONS),
+        "here": _inside(rng, BATCH, 4, ACTIONS),
+        "there": _inside(rng, BATCH, 4, ACTIONS),
+        "log_here": _random(rng, BATCH, 4, mean=1),
+        "log_there": _random(rng, BATCH, 4, mean=-1),
     }
 
 
+@compiled
 def _gap_and_gradient(function: Any, case: Case) -> dict[str, Any]:
     """The value, and the gradient by the critic's weights."""
-    by_critic = jax.grad(lambda q: function(**{**case, "q": q}))(case["q"])
-    flat = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(by_critic)])
-    return {"value": function(**case), "gradient by the critic's weights": flat}
+
+    def total(q: Any) -> Any:
+        gap = function(**{**case, "q": q})
+        return jnp.sum(gap), gap
+
+    by_critic, gap = jax.grad(total, has_aux=True)(case["q"])
+    return {"value": gap, "gradient by the critic": jnp.concatenate(jax.tree.leaves(by_critic))}
 
 
 def _gap_by(
     join: Callable[[Array, Array], Array] = lambda pushed, held: (pushed - held).mean(),
-    push: Callable[[Array], Array] = lambda terms: jax.nn.logsumexp(terms, axis=1),
+    push: Callable[[Array], Array] = lambda terms: np.logaddexp.reduce(terms, axis=1),
     weigh: Callable[[Array, Array], Array] = lambda q, log_density: q - log_density,
     of_next: str = "observations",
     of_data: str = "observations",
@@ -1476,19 +1517,25 @@ def _gap_by(
     """A variation of the gap, by its parts and by the states in which actions are valued."""
 
     def wrong(q: Any, actions: Any, here: Any, there: Any, **case: Any) -> Any:
-        def at(states: str, proposed: Any) -> Any:
-            return q(jnp.repeat(case[states][:, None], proposed.shape[1], axis=1), proposed)
-
-        terms = [
-            weigh(at("observations", here), case["log_here"]),
-            weigh(at(of_next, there), case["log_there"]),
-        ]
-        return join(push(jnp.concatenate(terms, axis=1)), q(case[of_data], actions))
+        q_here, q_there = q(case["observations"][:, None], here), q(case[of_next][:, None], there)
+        terms = [weigh(q_here, case["log_here"]), weigh(q_there, case["log_there"])]
+        return join(push(np.concatenate(terms, axis=1)), q(case[of_data], actions))
 
     return wrong
 
 
-_stop = jax.lax.stop_gradient
+def _gap_stopped(ndim: int) -> Callable[..., Any]:
+    """The gap without a gradient by values of actions of this many dimensions."""
+
+    def wrong(q: Any, **case: Any) -> Any:
+        def stopped(observations: Any, actions: Any) -> Any:
+            value = q(observations, actions)
+            return jax.lax.stop_gradient(value) if actions.ndim == ndim else value
+
+        return conservative_gap(stopped, **case)
+
+    return wrong
+
 
 CONSERVATIVE_GAP = Exercise(
     id="conservative-gap",
@@ -1504,14 +1551,14 @@ CONSERVATIVE_GAP = Exercise(
     mistakes=(
         Mistake(
             "valued at the next state",
-            looks_like(_gap_by(of_next="next_observations")),
+            _numbers(_gap_by(of_next="next_observations")),
             "Actions of the next state are valued in the next state. The integral is over all "
             "actions *here*; the next state is only another place to draw some from. Valued there "
             "they belong to another integral, whose data action is not in the bracket.",
         ),
         Mistake(
             "all valued at the next state",
-            looks_like(
+            _numbers(
                 _gap_by(of_data="next_observations"),
                 _gap_by(of_next="next_observations", of_data="next_observations"),
             ),
@@ -1520,9 +1567,11 @@ CONSERVATIVE_GAP = Exercise(
         ),
         Mistake(
             "nothing is pushed down",
-            looks_like(
-                _gap_by(lambda pushed, held: (_stop(pushed) - held).mean()),
-                probe=_gap_and_gradient,
+            _where_value_is_right(
+                looks_like(
+                    _gap_stopped(3),
+                    probe=_gap_and_gradient,
+                )
             ),
             "The number is right, and the sampled actions have no gradient: all that is left is "
             "to raise the data's values, and nothing else is pushed down. A published table was "
@@ -1530,56 +1579,58 @@ CONSERVATIVE_GAP = Exercise(
         ),
         Mistake(
             "nothing is held up",
-            looks_like(
-                _gap_by(lambda pushed, held: (pushed - _stop(held)).mean()),
-                probe=_gap_and_gradient,
+            _where_value_is_right(
+                looks_like(
+                    _gap_stopped(2),
+                    probe=_gap_and_gradient,
+                )
             ),
             "The number is right, and the data's actions have no gradient: values are pushed down "
             "everywhere, and nothing holds up what the data did.",
         ),
         Mistake(
             "the data's term is lost",
-            looks_like(_gap_by(lambda pushed, held: pushed.mean())),
+            _numbers(_gap_by(lambda pushed, held: pushed.mean())),
             "Values are pushed down wherever they are large, at the data's actions too, and "
             "nothing holds those up. What the critic says of them has to be subtracted.",
         ),
         Mistake(
             "sign of the data's term",
-            looks_like(_gap_by(lambda pushed, held: (pushed + held).mean())),
+            _numbers(_gap_by(lambda pushed, held: (pushed + held).mean())),
             "The data's own actions are pushed down, twice as hard as any other. They are to be "
             "held up.",
         ),
         Mistake(
             "sign of the penalty",
-            looks_like(_gap_by(lambda pushed, held: (held - pushed).mean())),
+            _numbers(_gap_by(lambda pushed, held: (held - pushed).mean())),
             "The penalty is turned round: it rewards a critic that stands above the data.",
         ),
         Mistake(
             "no densities",
-            looks_like(_gap_by(weigh=lambda q, log_density: q)),
+            _numbers(_gap_by(weigh=lambda q, log_density: q)),
             "Actions are pushed down because they are drawn often. Each has to be divided by the "
             "density that it was drawn with, in logarithms: a difference.",
         ),
         Mistake(
             "multiplied by the densities",
-            looks_like(_gap_by(weigh=lambda q, log_density: q + log_density)),
+            _numbers(_gap_by(weigh=lambda q, log_density: q + log_density)),
             "The log-densities have the wrong sign: a sample is divided by its density.",
         ),
         Mistake(
             "pooled over the minibatch",
-            looks_like(_gap_by(push=lambda terms: jax.nn.logsumexp(terms))),
+            _numbers(_gap_by(push=lambda terms: np.logaddexp.reduce(terms, axis=None))),
             "One logsumexp runs over all rows together, so that only the state with the largest "
             "values is pushed down. Each row has an integral of its own.",
         ),
         Mistake(
             "mean in place of the logsumexp",
-            looks_like(_gap_by(push=lambda terms: terms.mean(axis=1))),
+            _numbers(_gap_by(push=lambda terms: terms.mean(axis=1))),
             "All samples are pushed equally, whatever their values. It is what stands out that is "
             "to be pressed down: a softmax, the gradient of a logsumexp.",
         ),
         Mistake(
             "sum in place of the mean",
-            looks_like(_gap_by(lambda pushed, held: (pushed - held).sum())),
+            _numbers(_gap_by(lambda pushed, held: (pushed - held).sum())),
             "A sum over rows: alpha would mean something else for each size of minibatch.",
         ),
     ),
