@@ -157,8 +157,8 @@ def made(name: str, parent: str, call: ast.Call, more: list[str]) -> str:
     keywords = list(call.keywords)
     full, below = parent, call
     while True:
-        module, _, short = full.rpartition(".")
-        node = read(module).definition(short)
+        module, _, last = full.rpartition(".")
+        node = read(module).definition(last)
         further = partial_of(node, read(module))
         if further is None:
             break
@@ -186,11 +186,16 @@ def entry(name: str, home: str, more: list[str]) -> str:
     return variable(name, node, module, "", more=more)
 
 
+def short(module: str) -> str:
+    """A module's name as headings have it, which stand beside the page."""
+    return module.removeprefix(f"{PACKAGE}.")
+
+
 def entries(name: str) -> str:
     """A section with everything public of a module, as MyST."""
     module = read(name)
     built = {build.name: build for build in reversed(agreement.builds())}
-    lines = [f"## `{name.removeprefix(f'{PACKAGE}.')}`", "", f"```{{py:module}} {name}", "```", ""]
+    lines = [f"## `{short(name)}`", "", f"```{{py:module}} {name}", "```", ""]
     lines += [text(name), ""]
     if module.parents:
         taken = ", ".join(f"{{py:obj}}`~{listed(parent)}`" for parent in module.parents)
@@ -217,7 +222,7 @@ def anchor(heading: str) -> str:
 def section(build: agreement.Build) -> str:
     """A link to the section of the chapter in which a name is built; from the root of the book."""
     heading, title = heading_before(build), HEADING.findall(build.chapter.cells[0].source)[0]
-    return f"{title}: [{heading}](/{build.chapter.name}.ipynb#{anchor(heading)})"
+    return f"[{heading}](/{build.chapter.name}.ipynb#{anchor(heading)}) ({title})"
 
 
 def table_of_builds() -> str:
@@ -227,7 +232,7 @@ def table_of_builds() -> str:
     for build in sorted(agreement.builds(), key=lambda build: build.module):
         if build.module != module:
             module = build.module
-            lines += ["", f"## `{module}`", "", "| Name | Built in |", "|---|---|"]
+            lines += ["", f"## `{short(module)}`", "", "| Name | Built in |", "|---|---|"]
         lines.append(f"| {{py:obj}}`~{build.name}` | {section(build)} |")
     return "\n".join(lines)
 
