@@ -16,11 +16,11 @@ lowest)
     "$python" -m pip install --quiet uv
     "$python" -m uv pip compile --quiet --no-deps --resolution lowest-direct \
         pyproject.toml -o .venv/lowest.txt
-    "$python" -m pip install -c .venv/lowest.txt -e '.[book,pdf,test]'
+    "$python" -m pip install -c .venv/lowest.txt -e '.[book,grade,pdf,test]'
     ;;
 newest)
     make "$python"
-    "$python" -m pip install --upgrade -e '.[book,pdf,test]'
+    "$python" -m pip install --upgrade -e '.[book,grade,pdf,test]'
     ;;
 *)
     echo "usage: $0 lock | lowest | newest" >&2
