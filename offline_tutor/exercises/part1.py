@@ -763,9 +763,9 @@ def best_rows(rewards: np.ndarray, lengths: np.ndarray, share: float) -> np.ndar
 
 def _best_case(rng: np.random.Generator) -> Case:
     lengths = rng.integers(3, 40, size=20)
-    level = rng.normal(0.3, 0.7, size=20)  # some drive better than others
+    level = rng.normal(0.8, 0.5, size=20)  # some drive better than others
     rewards = np.repeat(level, lengths) + rng.normal(size=lengths.sum())
-    return {"rewards": rewards, "lengths": lengths, "share": float(rng.choice([0.2, 0.25, 0.4]))}
+    return {"rewards": rewards, "lengths": lengths, "share": float(rng.choice([0.25, 0.4, 0.5]))}
 
 
 def _best_by(score: Any) -> Any:
