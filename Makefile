@@ -5,7 +5,7 @@
 # make lock   pins the newest versions  make clean  forgets everything that was built
 # make slides makes the slides anew, which `make book` does too
 # make pdf    prints the book, with Chromium (Debian: apt-get install chromium fonts-dejavu)
-# make colab  runs every chapter with the versions that Google Colab has
+# make colab  runs chapters and exercises with the versions that Google Colab has
 # Another Python: make PYTHON=python3.12 book
 
 PYTHON ?= python3

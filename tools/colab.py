@@ -1,7 +1,7 @@
-"""Runs every chapter as Google Colab would: `python -m tools.colab --constraints FILE-OR-URL`.
+"""Runs the chapters and the exercises as Google Colab would.
 
-Colab publishes what it has installed, as a list that pip understands. An environment with those
-versions is made once; then each chapter, alone in an empty folder, installs the package by its own
+`python -m tools.colab --constraints FILE-OR-URL`: Colab publishes what it has installed, as a list
+that pip understands. An environment with those versions is made once; then each notebook, alone in an empty folder, installs the package by its own
 first cell and runs to the end. It fails if a cell fails, or if the first cell changed what was
 there.
 """
@@ -172,19 +172,27 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def notebooks() -> dict[str, Path]:
+    """What a reader opens in Colab, by name: `31_td3`, and `exercises/31_td3` as students get it."""
+    book = [chapter.path for chapter in chapters()]
+    handed_out = (path.parent / "exercises" / "student" / path.name for path in book)
+    exercises = {f"exercises/{path.stem}": path for path in handed_out if path.is_file()}
+    return {path.stem: path for path in book} | exercises
+
+
 def report(name: str, ok: bool, seconds: float, wall: float) -> str:
-    return f"{name:24} {'ok' if ok else 'FAILED':8}{seconds:6.0f} s of processor,{wall:6.0f} s"
+    return f"{name:32} {'ok' if ok else 'FAILED':8}{seconds:6.0f} s of processor,{wall:6.0f} s"
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.colab", description=__doc__)
     parser.add_argument("--constraints", required=True, help="Colab's list: a file or an address")
     parser.add_argument("--python", default="python3.13", help="Colab's Python")
-    parser.add_argument("names", nargs="*", help="chapters to run, such as 31_td3; all without")
+    parser.add_argument("names", nargs="*", help="what to run, such as 31_td3 or exercises/31_td3")
     asked = parser.parse_args(arguments)
-    book = {chapter.path.stem: chapter.path for chapter in chapters()}
+    book = notebooks()
     if unknown := set(asked.names) - set(book):
-        raise SystemExit(f"There is no chapter {min(unknown)!r}; there are {', '.join(book)}.")
+        raise SystemExit(f"There is no notebook {min(unknown)!r}; there are {', '.join(book)}.")
     versions = pins(read(asked.constraints))
     if shutil.which(asked.python) is None:
         raise SystemExit(
