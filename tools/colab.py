@@ -1,9 +1,9 @@
 """Runs the chapters and the exercises as Google Colab would.
 
 `python -m tools.colab --constraints FILE-OR-URL`: Colab publishes what it has installed, as a list
-that pip understands. An environment with those versions is made once; then each notebook, alone in an empty folder, installs the package by its own
-first cell and runs to the end. It fails if a cell fails, or if the first cell changed what was
-there.
+that pip understands. An environment with those versions is made once; then each notebook, alone in
+an empty folder, installs the package by its own first cell and runs to the end. It fails if a cell
+fails, or if the first cell changed what was there.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def processor_seconds() -> float:
 
 
 def notebooks() -> dict[str, Path]:
-    """What a reader opens in Colab, by name: `31_td3`, and `exercises/31_td3` as students get it."""
+    """What is opened in Colab, by name: `31_td3`, and for its exercises `exercises/31_td3`."""
     book = [chapter.path for chapter in chapters()]
     handed_out = (path.parent / "exercises" / "student" / path.name for path in book)
     exercises = {f"exercises/{path.stem}": path for path in handed_out if path.is_file()}
