@@ -1,9 +1,9 @@
 # make book   builds the book           make serve  shows it on http://127.0.0.1:8000
 # make test   runs every test           make bench  measures the training engine
 # make sync   writes the chapters' `# builds:` cells from the package
-# make exercises  writes the student's and the instructor's notebooks, and their pages
 # make lock   pins the newest versions  make clean  forgets everything that was built
 # make slides makes the slides anew, which `make book` does too
+# make exercises writes the student's and the instructor's notebooks, and their pages
 # make pdf    prints the book, with Chromium (Debian: apt-get install chromium fonts-dejavu)
 # make colab  runs chapters and exercises with the versions that Google Colab has
 # Another Python: make PYTHON=python3.12 book
