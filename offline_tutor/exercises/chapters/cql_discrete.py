@@ -155,10 +155,6 @@ def _soft_case(rng: np.random.Generator) -> Case:
 _soft_probe = gradients("q")
 
 
-def _exp_by_hand(q: Any) -> Any:
-    return jnp.log(jnp.exp(q).sum(axis=-1))
-
-
 def _overflows(mine: Seen, right: Seen, case: Case) -> bool:
     """Infinite where values are large, and minus infinity where they are very negative."""
     level = np.asarray(case["q"]).max(axis=-1)
