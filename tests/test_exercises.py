@@ -51,8 +51,8 @@ from tools.exercises import (
 )
 
 ANSWERS: dict[str, dict[str, str]] = {}
-for file in sorted(Path(__file__).parent.glob("answers_part*.py")):
-    ANSWERS |= importlib.import_module(file.stem).ANSWERS
+for file in sorted(Path(__file__).parent.glob("answers/*.py")):
+    ANSWERS |= importlib.import_module(f"answers.{file.stem}").ANSWERS
 
 ALL = exercises()
 CHECKED = [each for each in ALL if not each.is_open]

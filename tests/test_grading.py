@@ -116,7 +116,7 @@ def test_changes_of_the_notebook_are_remarked(tmp_path: Path) -> None:
     cells["cloning-loss-check"]["metadata"]["nbgrader"]["points"] = 100
     content["cells"].remove(cells["compounding-check"])
     content["cells"].append(cells["compounding"])
-    peek = "from offline_tutor.exercises.part1 import CLONING_LOSS"
+    peek = "from offline_tutor.exercises.chapters.behaviour_cloning import CLONING_LOSS"
     content["cells"].append(cells["imports"] | {"source": peek, "metadata": []})
     content["cells"] += [{"cell_type": "code", "source": ["a\ud800", 7]}, None]
     file = tmp_path / "ann.ipynb"

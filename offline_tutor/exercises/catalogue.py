@@ -5,14 +5,36 @@ from __future__ import annotations
 import difflib
 from functools import cache
 
-from offline_tutor.exercises import part1, part2, part3
+from offline_tutor.exercises.chapters import (
+    behaviour_cloning,
+    cql_continuous,
+    cql_discrete,
+    datasets,
+    fixed_data,
+    q_learning,
+    qr_dqn,
+    sac,
+    td3,
+    td3_bc,
+)
 from offline_tutor.exercises.exercise import Exercise
 
 
 @cache
 def exercises() -> tuple[Exercise, ...]:
     """All exercises, in the book's order."""
-    return (*part1.EXERCISES, *part2.EXERCISES, *part3.EXERCISES)
+    return (
+        *fixed_data.EXERCISES,
+        *datasets.EXERCISES,
+        *behaviour_cloning.EXERCISES,
+        *q_learning.EXERCISES,
+        *qr_dqn.EXERCISES,
+        *cql_discrete.EXERCISES,
+        *td3.EXERCISES,
+        *td3_bc.EXERCISES,
+        *sac.EXERCISES,
+        *cql_continuous.EXERCISES,
+    )
 
 
 def exercise(id: str) -> Exercise:

@@ -18,7 +18,7 @@ from offline_tutor.exercises import Exercise
 MAX_CELLS = 1000
 MAX_ANSWER = 5000  # characters of an answer in words
 MAX_FILES = 1000  # looked at in one student's folder
-PEEKS = re.compile(r"exercises\s*(\.|import)\s*\(?\s*part\d|\.reference\b")
+PEEKS = re.compile(r"exercises\s*(\.|import)\s*\(?\s*chapters\b|\.reference\b")
 
 
 class UnreadableError(ValueError):
