@@ -24,6 +24,7 @@ PAGES = sorted(
     if not {"_static", "slides"} & set(path.relative_to(BOOK).parts)  # test_slides.py opens those
     and path != BOOK / "index.html"  # which leads to the first
 )
+FIRST = "book/intro.html"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 MOST = 300_000  # bytes, compressed, of what a chapter needs before its figures
@@ -262,10 +263,11 @@ def test_page(browser, server, name, scheme, record_property) -> None:
     visit.page.evaluate(UNFOLD)
     visit.page.evaluate(AXE_SCRIPT)
     visit.check_access(f"{scheme}, desk")
-    visit.page.set_viewport_size(PHONE)
-    visit.page.wait_for_timeout(500)  # the theme waits before it makes what now scrolls focusable
-    visit.check_width()
-    visit.check_access(f"{scheme}, phone")
+    if scheme == "light" or name == FIRST:  # a phone's own bars are the same on every page
+        visit.page.set_viewport_size(PHONE)
+        visit.page.wait_for_timeout(500)  # until the theme makes what now scrolls focusable
+        visit.check_width()
+        visit.check_access(f"{scheme}, phone")
     assert visit.close() == []
 
 
