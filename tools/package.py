@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 
 from tools import agreement
 from tools.chapters import ROOT
@@ -30,7 +31,8 @@ class Module:
 
     def _imports(self) -> Iterator[tuple[str, str]]:
         """Names that it takes from elsewhere in the package, and what they are in full."""
-        for node in self.tree.body:
+        blocks = (node.body for node in self.tree.body if isinstance(node, ast.If))
+        for node in (*self.tree.body, *chain.from_iterable(blocks)):  # `if TYPE_CHECKING:` too
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
                 for name in node.names:
                     yield name.asname or name.name, f"{node.module}.{name.name}"
