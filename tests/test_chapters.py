@@ -31,6 +31,8 @@ BUILT = [
 ]
 BUILT = [name for name in sorted(BUILT) if not name.endswith("__")] + ["offline_tutor.networks"]
 
+EXERCISES = [Chapter(path) for path in sorted(ROOT.glob("notebooks/exercises/**/*.ipynb"))]
+
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
 
 
@@ -81,7 +83,7 @@ def test_opens_with_title_objectives_and_setup(chapter: Chapter) -> None:
     assert setup.source == SETUP, "the setup cell is tests/setup_cell.py, word for word"
 
 
-@each_chapter
+@pytest.mark.parametrize("chapter", CHAPTERS + EXERCISES, ids=lambda chapter: chapter.name)
 def test_prose_is_plain_markdown(chapter: Chapter) -> None:
     for cell, text in prose(chapter):
         for what, pattern in MYST.items():
