@@ -28,6 +28,8 @@ TO_A_SLIDER = """() => {
     const {h, v} = Reveal.getIndices(slide); Reveal.slide(h, v || 0)}"""
 WHERE = "JSON.stringify(Reveal.getIndices())"
 
+BAD = {"error", "warning"}  # kinds of messages on the console
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
@@ -69,7 +71,7 @@ def test_nothing_comes_from_another_host(number: int) -> None:
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_deck_opens_without_a_fault(browser, address: str, number: int) -> None:
     page, faults = browser.new_page(viewport={"width": 1280, "height": 720}), []
-    page.on("console", lambda message: faults.append(message.text))
+    page.on("console", lambda message: message.type in BAD and faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{address}part{number}.html")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,14 @@ class Typesetter:
         return self.engine.eval(f"typeset({json.dumps(tex)}, {json.dumps(display)})")
 
     def styles(self) -> str:
-        """The style sheet for all that was set so far."""
-        return self.engine.eval("styles()")
+        """The style sheet for all that was set so far.
+
+        Formulas wait for their letters: Chromium without a network would otherwise show other
+        letters first, and the page would jump.
+        """
+        return re.sub(
+            r"@font-face[^{]*{", r"\g<0> font-display: block;", self.engine.eval("styles()")
+        )
 
 
 def typeset(translator: HTML5Translator, node: nodes.Node, tex: str, *, display: bool) -> str:
