@@ -21,6 +21,7 @@ ICON = re.compile(
 )
 # Which of the icons of one name comes first in Font Awesome's file: brands, regular, solid.
 PLACES = {"r": 0, "s": -1, "b": 0, "": -1}
+FORMER_NAMES = {"pencil-alt": "pencil"}  # which the theme still uses
 
 # Scripts and styles, and what a page that uses them contains. Font Awesome's script is 540 kB to
 # draw twenty icons; the page has them drawn already. The search index is for results that appear
@@ -44,7 +45,8 @@ INDEX = """<!DOCTYPE html>
 @cache
 def drawing(scripts: str, name: str, place: int) -> tuple[str, str]:
     """The box and the outline of an icon, out of Font Awesome's script."""
-    entry = rf'[,{{]"?{re.escape(name)}"?:\[(\d+),(\d+),\[[^\]]*\],"\w+","([^"]+)"\]'
+    known = re.escape(FORMER_NAMES.get(name, name))
+    entry = rf'[,{{]"?{known}"?:\[(\d+),(\d+),\[[^\]]*\],"\w+","([^"]+)"\]'
     found = re.findall(entry, scripts)
     if not found:
         raise ExtensionError(f"the theme asks for the icon {name!r}, which Font Awesome has not")

@@ -61,6 +61,7 @@ def add_buttons(app: Sphinx, config: Config) -> None:
             "repository_branch": "main",
             "use_repository_button": True,
             "use_issues_button": True,
+            "use_edit_page_button": True,
             "launch_buttons": {
                 "colab_url": "https://colab.research.google.com",
                 "binderhub_url": "https://mybinder.org",  # what it installs: .binder/
