@@ -2,14 +2,16 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tools.browser import NoBrowser, browsing
 from tools.chapters import ROOT
 from tools.pages import Weight, table_of_weights
 
@@ -30,6 +32,16 @@ def sphinx_extension() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for one module: Playwright's loop would stop other tests from having one."""
+    try:
+        with browsing() as browser:
+            yield browser
+    except NoBrowser as missing:
+        pytest.skip(str(missing))
 
 
 def noted(terminalreporter: pytest.TerminalReporter, name: str) -> list[tuple]:

@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from fontTools.ttLib import TTFont
 
-from tools.browser import BOOK, NoBrowser, Server, browsing, serving
+from tools.browser import BOOK, Server, serving
 from tools.pages import Weight, weigh
 
 PAGES = sorted(
@@ -57,16 +57,6 @@ STICKING_OUT = """() => [...document.querySelectorAll("body *")].filter(element 
 LAYOUT_SHIFT = """() => new Promise(resolve => new PerformanceObserver(list => resolve(
     list.getEntries().reduce((sum, entry) => sum + entry.value, 0)
     )).observe({type: "layout-shift", buffered: true}) || setTimeout(() => resolve(0), 50))"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    """Chromium. For this module alone: Playwright's loop would stop other tests from having one."""
-    try:
-        with browsing() as browser:
-            yield browser
-    except NoBrowser as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from pypdf import PageObject, PdfReader
 
 from tools import pdf
-from tools.browser import VARIABLE, NoBrowser, browsing, chromium
+from tools.browser import VARIABLE, chromium
 from tools.chapters import chapters
 
 CODE = "x = 1  # " + "0123456789" * 12 + "END"
@@ -33,15 +33,6 @@ SECOND = "<h1>The other page</h1>" + "".join(
 def page(article: str) -> str:
     return f"""<!DOCTYPE html><html><body><article class="bd-article"><section id="one">{article}
     </section></article><script src="https://elsewhere.org/a.js"></script></body></html>"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with browsing() as browser:
-            yield browser
-    except NoBrowser as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from tools.browser import NoBrowser, browsing
 from tools.chapters import ROOT
 
 STATIC = ROOT / "book" / "_static"
@@ -21,14 +20,11 @@ PAGE = f"""<!DOCTYPE html><html data-theme="dark"><head>
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    try:
-        with browsing() as browser:
-            page = browser.new_page()
-            page.set_content(PAGE)
-            yield page
-    except NoBrowser as missing:
-        pytest.skip(str(missing))
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    page.set_content(PAGE)
+    yield page
+    page.close()
 
 
 def state(page: Page) -> tuple[str, list[str]]:

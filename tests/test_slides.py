@@ -12,7 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from tools import slides
-from tools.browser import NoBrowser, browsing, serving
+from tools.browser import serving
 from tools.execute import executed
 from tools.pages import foreign_requests
 
@@ -27,17 +27,7 @@ TO_A_SLIDER = """() => {
     const slide = Reveal.getSlides().find(slide => slide.querySelector("input[type=range]"));
     const {h, v} = Reveal.getIndices(slide); Reveal.slide(h, v || 0)}"""
 WHERE = "JSON.stringify(Reveal.getIndices())"
-
 BAD = {"error", "warning"}  # kinds of messages on the console
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    try:
-        with browsing() as browser:
-            yield browser
-    except NoBrowser as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")
