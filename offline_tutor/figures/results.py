@@ -50,7 +50,13 @@ def interval_plot(
     draw_references(ax, references, vertical=True)
 
 
-def results_table(rows: Mapping[str, Mapping[str, Cell]], *, caption: str, digits: int = 2) -> None:
+def results_table(
+    rows: Mapping[str, Mapping[str, Cell]],
+    *,
+    caption: str,
+    digits: int = 2,
+    first: str = "method",
+) -> None:
     """Show a table with a row for each method.
 
     Args:
@@ -59,13 +65,14 @@ def results_table(rows: Mapping[str, Mapping[str, Cell]], *, caption: str, digit
             None as a dash.
         caption: what the table says, in a sentence.
         digits: decimals of the numbers.
+        first: what the rows are; it heads the first column.
     """
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     table = [
         [_name(name), *(_cell(row.get(column), digits) for column in columns)]
         for name, row in rows.items()
     ]
-    header = ["method", *columns]
+    header = [first, *columns]
     put({"text/html": _html(header, table, caption), "text/plain": _text(header, table, caption)})
 
 
