@@ -205,7 +205,7 @@ DISAPPOINTMENT = Exercise(
         Mistake(
             "sign",
             looks_like(lambda guesses, truth: -disappointment(guesses, truth)),
-            "The size is right: promise less worth, not the other way round.",
+            "The size is right: promise minus worth, not the other way round.",
         ),
         Mistake(
             "wrong axis",
@@ -220,10 +220,11 @@ DISAPPOINTMENT = Exercise(
     hints=(
         "For each table: which action is chosen, what does it promise, what is it worth?",
         "`argmax(axis=1)` chooses, and `truth[...]` with what it gives says what one gets.",
-        "Promise less worth for each table, and the mean over the tables last.",
+        "The promise minus the worth, for each table, and the mean over the tables last.",
     ),
-    praise="The choice is made once and used twice: for the promise and for what is got. Their "
-    "difference is never negative on average, however fair the guesses are.",
+    praise="The choice is made once and used twice: for the promise and for what is got. For "
+    "fair guesses the difference is never negative on average, and it is positive as soon as the "
+    "choice can go wrong.",
 )
 
 EXERCISES: tuple[Exercise, ...] = (
