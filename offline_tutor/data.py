@@ -310,7 +310,10 @@ def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
     """Check that the columns have the same length, some row, and one kind of end a row."""
     lengths = {key: len(column) for key, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise DatasetError(f"{name}: every array needs one row a transition, but has {lengths}.")
+        raise DatasetError(
+            f"{name}: every array needs one row a transition, but has {lengths}. Find the one that "
+            "lost or gained rows."
+        )
     if not lengths["rewards"]:
         raise DatasetError(f"{name}: the dataset is empty. It needs at least one transition.")
     both = np.flatnonzero(columns["terminations"] & columns["truncations"])

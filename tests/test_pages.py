@@ -84,6 +84,16 @@ def test_the_pdf_is_linked_where_it_is_promised(
     assert extension.PDF_LINK not in source[0]
 
 
+@pytest.mark.parametrize("address", ["", "https://github.com/someone/a.book"])
+def test_the_rocket_is_named_where_there_is_one(
+    extension: ModuleType, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("OFFLINE_TUTOR_REPOSITORY", address)
+    source = [(ROOT / "book" / "intro.md").read_text()]
+    extension.name_rocket(None, "book/intro", source)
+    assert ("rocket" in source[0]) == bool(address)
+
+
 @pytest.mark.parametrize(
     ("html", "mended"),
     [

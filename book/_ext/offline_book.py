@@ -27,6 +27,7 @@ from tools.pages import foreign_requests
 
 LOGGER = logging.getLogger(__name__)
 PDF_LINK = "<!-- the link to the PDF -->"
+ROCKET = "<!-- the rocket -->"
 
 
 def drop_stale_outputs(app: Sphinx, config: Config) -> None:
@@ -77,6 +78,15 @@ def link_pdf(app: Sphinx, document: str, source: list[str]) -> None:
     source[0] = source[0].replace(PDF_LINK, link)
 
 
+def name_rocket(app: Sphinx, document: str, source: list[str]) -> None:
+    """The first page's word on the button for Colab and Binder, where `add_buttons` makes one."""
+    way = (
+        "In Colab or on Binder: the rocket above a chapter opens it; in Colab its first cell "
+        "installs what is missing. "
+    )
+    source[0] = source[0].replace(ROCKET, way if repository() else "")
+
+
 def drop_thebe(app: Sphinx, config: Config) -> None:
     """Jupyter Book always loads sphinx-thebe, which writes another host's address on each page."""
     for listeners in app.events.listeners.values():
@@ -93,7 +103,7 @@ def check_requests(app: Sphinx, error: Exception | None) -> None:
 
 
 def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
-    """Pages that can change while their sources do not: the chapters' outputs, the PDF's link."""
+    """Pages that can change while their sources do not: the chapters, and the first page."""
     return ["book/intro", *(chapter.name for chapter in chapters())]
 
 
@@ -103,6 +113,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", drop_thebe)
     app.connect("env-get-outdated", pages_to_read_again)
     app.connect("source-read", link_pdf)
+    app.connect("source-read", name_rocket)
     app.connect("build-finished", record_outputs)
     app.connect("build-finished", check_requests, priority=900)  # of pages as they will stay
     return {"parallel_read_safe": True, "parallel_write_safe": True}
