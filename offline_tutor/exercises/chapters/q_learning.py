@@ -215,7 +215,7 @@ DOUBLE_TARGET = Exercise(
         "First the actions, (batch,), by one network; then the other's row at those actions.",
     ),
     praise="Two lines with two names in them, so that a reader can see who chooses. Exchanged, "
-    "they have the same shapes and much the same numbers: no run would tell.",
+    "they have the same shapes and much the same numbers: hardly a run would tell.",
 )
 
 
