@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: one file, written whole or not at all, read without pickle."""
+"""Files of arrays, checkpoints first: written whole or not at all, read without pickle."""
 
 import json
 import os
@@ -12,31 +12,53 @@ import numpy as np
 NAME = "checkpoint.npz"
 
 
-def _by_path(tree: Any) -> dict[str, np.ndarray]:
+def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Writes arrays and what they are, numbers and texts that JSON can hold, over the old file.
+
+    The file is complete under its name or not there: a program killed while it writes leaves the
+    old one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        np.savez(file, description=np.array(json.dumps(description)), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def load_arrays(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What `save_arrays` wrote: description and arrays.
+
+    Raises FileNotFoundError, and ValueError where the file is damaged or something else; `kind`
+    says in the message what it should have been.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no {kind} {path}")
+    try:
+        if not zipfile.is_zipfile(path):  # else NumPy's message would speak of pickle
+            raise ValueError("no archive of NumPy arrays")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        return json.loads(str(arrays.pop("description"))), arrays
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a readable {kind} ({error})") from error
+
+
+def name_leaves(tree: Any, prefix: str) -> dict[str, Any]:
     """Leaves under the name of their place, such as `tree.actor['layer0']['bias']`."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {"tree" + jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    return {prefix + jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
 def save_checkpoint(
     folder: str | Path, description: dict[str, Any], tree: Any, records: dict[str, np.ndarray]
 ) -> None:
-    """Writes the arrays of `tree`, the records and what they belong to, over the old file.
-
-    The file is complete under its name or not there: a run killed while it writes leaves the old
-    one.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / (NAME + ".part")
-    arrays: dict[str, Any] = _by_path(tree)
+    """Writes the arrays of `tree`, the records and what they belong to, over the old file."""
+    arrays = jax.tree.map(np.asarray, name_leaves(tree, "tree"))
     arrays |= {"records." + name: array for name, array in records.items()}
-    arrays["description"] = np.array(json.dumps(description))
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / NAME)
+    save_arrays(Path(folder) / NAME, description, arrays)
 
 
 def load_checkpoint(
@@ -51,16 +73,14 @@ def load_checkpoint(
         return None
     advice = "give another folder, or delete this file to start again"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        found = json.loads(str(arrays.pop("description")))
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a readable checkpoint ({error}): {advice}") from error
+        found, arrays = load_arrays(path, "checkpoint")
+    except ValueError as error:
+        raise ValueError(f"{error}: {advice}") from error
     if found != description:
         names = sorted(found.keys() | description.keys())
         other = [name for name in names if found.get(name) != description.get(name)]
         raise ValueError(f"{path} belongs to a run with another {', '.join(other)}: {advice}")
-    names = list(_by_path(tree))
+    names = list(name_leaves(tree, "tree"))
     if missing := [name for name in names if name not in arrays]:
         raise ValueError(f"{path} lacks {missing[0]}, written by another version? {advice}")
     leaves = [arrays[name] for name in names]

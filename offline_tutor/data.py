@@ -64,6 +64,18 @@ class Spec:
     action_high: np.ndarray | None = None
     num_actions: int | None = None
 
+    def __eq__(self, other: object) -> bool:
+        """Specs of the same numbers are one to jit, which else would compile for each anew."""
+        return isinstance(other, Spec) and self._numbers() == other._numbers()
+
+    def __hash__(self) -> int:
+        return hash(self._numbers())
+
+    def _numbers(self) -> tuple[Any, ...]:
+        bounds = (self.action_low, self.action_high)
+        lists = [None if bound is None else tuple(np.asarray(bound).tolist()) for bound in bounds]
+        return (self.observation_dim, self.num_actions, *lists)
+
     @property
     def action_dim(self) -> int:
         """Length of a continuous action; a ValueError where actions are discrete."""

@@ -1,20 +1,26 @@
 """What training leaves behind: a policy that maps the environment's observations to its actions."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import jax
+import numpy as np
 
-from offline_tutor.data import Array, Normalization
+from offline_tutor import algorithms
+from offline_tutor.checkpoints import load_arrays, name_leaves, save_arrays
+from offline_tutor.data import Array, Normalization, Spec
 
 
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["state", "normalization"],
-    meta_fields=["algorithm", "config", "num_seeds"],
+    meta_fields=["algorithm", "config", "spec", "num_seeds"],
 )
 @dataclass(frozen=True)
 class Policy:
@@ -28,18 +34,33 @@ class Policy:
     normalization: Normalization
     algorithm: ModuleType
     config: Any
+    spec: Spec
     num_seeds: int | None = None
 
     def __call__(self, observations: Array) -> Array:
-        """Actions, (batch, action), at observations, (batch, observation); one policy only."""
-        observations = self.normalization.observe(observations)
+        """Actions, (batch, action), at observations, (batch, observation); one policy only.
+
+        One observation, (observation,), gives one action. Discrete actions are (batch,) integers.
+        """
+        observations = self._observe(observations)
         actions = self.algorithm.act(self.state, observations, self.config)
         return self.normalization.to_environment(actions)
 
     def value(self, observations: Array) -> Array:
         """What the critic believes this policy is worth from each observation, (batch,)."""
-        observations = self.normalization.observe(observations)
-        return self.algorithm.value(self.state, observations, self.config)
+        return self.algorithm.value(self.state, self._observe(observations), self.config)
+
+    def _observe(self, observations: Array) -> Array:
+        """Observations as the algorithm sees them."""
+        if self.num_seeds is not None:
+            raise ValueError(
+                f"this is a stack of {self.num_seeds} policies, one for each seed: take one by "
+                ".seed(0), or ask all of them by .map"
+            )
+        wanted, shape = self.spec.observation_dim, np.shape(observations)
+        if shape[-1:] != (wanted,):
+            raise ValueError(f"observations are {shape}; this policy takes (batch, {wanted})")
+        return self.normalization.observe(observations)
 
     def seed(self, index: int) -> "Policy":
         """The policy of one seed, by its place among the seeds."""
@@ -57,3 +78,65 @@ class Policy:
             return function(replace(self, state=state, num_seeds=None), *arguments)
 
         return jax.vmap(of_one)(self.state, *arguments)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the policy, or the stack of them, to one file, which `load_policy` reads."""
+        description = {
+            "algorithm": self.algorithm.__name__,
+            "config": asdict(self.config),
+            "spec": {name: np.asarray(value).tolist() for name, value in vars(self.spec).items()},
+            "num_seeds": self.num_seeds,
+        }
+        leaves = name_leaves(self.state, "state") | name_leaves(self.normalization, "normalization")
+        save_arrays(path, description, jax.tree.map(np.asarray, leaves))
+
+
+def load_policy(path: str | Path, algorithm: ModuleType | None = None) -> Policy:
+    """Reads what `Policy.save` wrote. The file holds numbers and texts: reading it runs no code.
+
+    `algorithm` is the module that trained it; those of this package are found by their names.
+
+    Raises FileNotFoundError, and ValueError where the file is no policy, is damaged, or does not
+    fit the algorithm.
+    """
+    found, arrays = load_arrays(path, "policy")
+    try:
+        algorithm = algorithm or _find_algorithm(found["algorithm"])
+        config = algorithm.Config(
+            **{name: _tuple(value) for name, value in found["config"].items()}
+        )
+        spec = Spec(**{name: _bound(value) for name, value in found["spec"].items()})
+        num_seeds = found["num_seeds"]
+        state = jax.eval_shape(lambda: algorithm.init(jax.random.key(0), config, spec))
+        shapes = {name: leaf.shape for name, leaf in name_leaves(state, "state").items()}
+        for name, shape in shapes.items():
+            wanted = shape if num_seeds is None else (num_seeds, *shape)
+            if arrays[name].shape != wanted:
+                raise ValueError(f"{name} is {arrays[name].shape}, not {wanted}")
+        state = jax.tree.unflatten(jax.tree.structure(state), [arrays[name] for name in shapes])
+        units = Normalization(
+            arrays["normalization.observation_mean"],
+            arrays["normalization.observation_std"],
+            arrays.get("normalization.action_centre"),  # discrete actions have neither
+            arrays.get("normalization.action_half_range"),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a policy that can be read here: {error}") from error
+    return Policy(state, units, algorithm, config, spec, num_seeds)
+
+
+def _find_algorithm(name: str) -> ModuleType:
+    """This package's module of that name; a file may not have any other imported."""
+    own = [module.name for module in pkgutil.iter_modules(algorithms.__path__)]
+    package, _, short = name.rpartition(".")
+    if package != algorithms.__name__ or short not in own:
+        raise ValueError(f"{name}, which trained it, is not of offline_tutor: give algorithm=...")
+    return importlib.import_module(name)
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value  # JSON has lists only
+
+
+def _bound(value: Any) -> Any:
+    return np.array(value, np.float32) if isinstance(value, list) else value

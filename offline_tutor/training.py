@@ -111,7 +111,8 @@ def train(
             num_steps // length,
         )
 
-    run = _new_run(Policy(states, scaling, algorithm, config, len(seeds)), seeds, num_steps)
+    policy = Policy(states, scaling, algorithm, config, dataset.spec, len(seeds))
+    run = _new_run(policy, seeds, num_steps)
     loop = _Loop(every, evaluate, tuple(callbacks), progress, checkpoint, description)
     loop(run, states, advance)
     return run
@@ -160,7 +161,8 @@ def train_online(
             num_steps,
         )
 
-    run = _new_run(Policy(states, scaling, algorithm, config, len(seeds)), seeds, num_steps)
+    policy = Policy(states, scaling, algorithm, config, spec, len(seeds))
+    run = _new_run(policy, seeds, num_steps)
     loop = _Loop(every, evaluate, tuple(callbacks), progress)
     _, _, replay = loop(run, (states, live, replay), advance)
     return run, jax.tree.map(np.asarray, replay)

@@ -87,7 +87,7 @@ def make_policy(environment: Any, seeds: int) -> training.Policy:
     )  # at 0 all would act alike
     config = td3.Config(hidden=(8,))
     states, _ = training._start(td3, config, spec, tuple(range(seeds)))
-    return training.Policy(training._with_steps(states, seeds), scaling, td3, config, seeds)
+    return training.Policy(training._with_steps(states, seeds), scaling, td3, config, spec, seeds)
 
 
 def test_stacked_policies_are_each_their_own() -> None:

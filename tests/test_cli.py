@@ -1,0 +1,80 @@
+"""The commands that train and evaluate, as one types them; test_grading.py has `grade`."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from offline_tutor import cli
+
+TRAIN = ["train", "td3_bc", "maze/stitch-v0", "--to", "{0}/run", "--steps", "20", "--every", "10"]
+TRAIN += ["--seeds", "2", "--batch-size", "8", "--set", "hidden=8,8", "--set", "alpha=1"]
+
+
+def run(folder: Path, *arguments: str) -> int:
+    return cli.main([argument.format(folder) for argument in arguments])
+
+
+def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, *TRAIN) == 0
+    assert "policy.npz" in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    assert [(row["step"], row["seed"]) for row in rows] == [
+        ("10", "0"), ("10", "1"), ("20", "0"), ("20", "1"),
+    ]  # fmt: skip
+    assert all(float(row["critic_loss"]) > 0 for row in rows)
+    maze = "offline_tutor/PointMaze-v0"
+    assert run(tmp_path, "evaluate", "{0}/run", maze, "--episodes", "3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["seed 0", "seed 1", "all 2"]
+
+
+def test_train_goes_on_from_its_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longer = [argument if argument != "20" else "30" for argument in TRAIN]
+    assert run(tmp_path, *TRAIN) == run(tmp_path, *longer) == 0
+    steps = {row["step"] for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open())}
+    assert steps == {"10", "20", "30"}
+    assert run(tmp_path, *TRAIN, "--set", "alpha=2") == 2
+    assert "another config" in capsys.readouterr().err
+
+
+WRONG = {
+    "an unknown dataset": ("train bc no/such-v0 --to {0}/x", "Embedded: "),
+    "discrete actions": ("train bc cartpole/mixed-v0 --to {0}/x", "2 discrete actions"),
+    "an unknown field": ("train bc maze/stitch-v0 --to {0}/x --set beta=1", "no 'beta', only"),
+    "no number": ("train td3_bc maze/stitch-v0 --to {0}/x --set alpha=much", "alpha=much"),
+    "another type": ("train td3_bc maze/stitch-v0 --to {0}/x --set alpha=(1,)", "like 2.5"),
+    "no policy": ("evaluate {0}/policy.npz Pendulum-v1", "there is no policy"),
+    "an empty folder": ("evaluate {0} Pendulum-v1", "there is no policy"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody answers there
+    command, message = WRONG[name]
+    assert run(tmp_path, *command.split()) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("offline-tutor") and message in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_refuses_another_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, *TRAIN) == 0
+    assert run(tmp_path, "evaluate", "{0}/run", "Pendulum-v1") == 2
+    assert "gives observations (3,), and the policy takes (2,)" in capsys.readouterr().err
+    assert run(tmp_path, "evaluate", "{0}/run", "NoSuchTask-v0") == 2
+    assert "NoSuchTask-v0 cannot be made" in capsys.readouterr().err
+
+
+def test_datasets_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "datasets") == 0
+    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["maze/stitch-v0"] == ["10695", "200", "0.20", "2", "2", "numbers"]
+    assert lines["cartpole/random-v0"][-2:] == ["2", "discrete"]
+    assert run(tmp_path, "datasets", "{0}") == 1
+    assert "no Minari dataset" in capsys.readouterr().out

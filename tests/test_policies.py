@@ -1,0 +1,120 @@
+"""A saved policy acts as the one that was saved, and nothing else is taken for one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from offline_tutor import data, training
+from offline_tutor.algorithms import bc, bc_discrete, cql_qr_dqn, cql_sac, td3_bc
+from offline_tutor.policies import Policy, load_policy
+
+rng = np.random.default_rng(0)
+ROWS: dict[str, Any] = {
+    "observations": rng.normal(2.0, 3.0, (60, 3)),
+    "next_observations": rng.normal(2.0, 3.0, (60, 3)),
+    "rewards": rng.normal(size=60),
+    "terminations": np.zeros(60, bool),
+}
+CONTINUOUS = data.from_arrays(
+    actions=rng.uniform([-2, 0], [2, 5], (60, 2)), action_bounds=([-2, 0], [2, 5]), **ROWS
+)
+DISCRETE = data.from_arrays(actions=rng.integers(3, size=60), num_actions=3, **ROWS)
+SEEN = CONTINUOUS.transitions.observations[:5]
+
+
+def trained(algorithm: ModuleType, dataset: data.Dataset, seeds: int = 2) -> Policy:
+    config = algorithm.Config(hidden=(8, 8))
+    return training.train(
+        algorithm, dataset, config=config, num_steps=3, batch_size=8, seeds=seeds, normalize=True,
+        progress=False,
+    ).policy  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "algorithm, dataset",
+    [(td3_bc, CONTINUOUS), (cql_sac, CONTINUOUS), (bc_discrete, DISCRETE), (cql_qr_dqn, DISCRETE)],
+    ids=lambda value: value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else "",
+)
+def test_a_loaded_policy_acts_as_the_saved_one(
+    algorithm: ModuleType, dataset: data.Dataset, tmp_path: Path
+) -> None:
+    policy = trained(algorithm, dataset)
+    policy.save(tmp_path / "new" / "policy.npz")
+    loaded = load_policy(tmp_path / "new" / "policy.npz")
+    assert (loaded.config, loaded.spec, loaded.num_seeds) == (policy.config, dataset.spec, 2)
+    for seed in (0, 1):
+        ours, theirs = policy.seed(seed), loaded.seed(seed)
+        np.testing.assert_array_equal(ours(SEEN), theirs(SEEN))
+        if hasattr(algorithm, "value"):
+            np.testing.assert_array_equal(ours.value(SEEN), theirs.value(SEEN))
+        np.testing.assert_allclose(theirs(SEEN[0]), theirs(SEEN)[0], rtol=1e-5)
+    alone = policy.seed(1)
+    alone.save(tmp_path / "alone.npz")
+    np.testing.assert_array_equal(load_policy(tmp_path / "alone.npz")(SEEN), alone(SEEN))
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "alone.npz"}, "something was left"
+
+
+def test_an_algorithm_of_ones_own_is_given(tmp_path: Path) -> None:
+    own = SimpleNamespace(**vars(bc) | {"__name__": "my_lab.cloning"})
+    policy = trained(own, CONTINUOUS)  # type: ignore
+    policy.save(tmp_path / "policy.npz")
+    with pytest.raises(ValueError, match=r"my_lab\.cloning.*algorithm="):
+        load_policy(tmp_path / "policy.npz")
+    loaded = load_policy(tmp_path / "policy.npz", own)  # type: ignore
+    np.testing.assert_array_equal(loaded.seed(0)(SEEN), policy.seed(0)(SEEN))
+
+
+def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, np.ndarray]], None]) -> None:
+    with np.load(path) as file:
+        arrays = dict(file)
+    description = json.loads(str(arrays["description"]))
+    change(description, arrays)
+    arrays["description"] = np.array(json.dumps(description))
+    np.savez(path, **arrays)
+
+
+BROKEN: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any], str]] = {
+    "a module of elsewhere": (lambda d, a: d.update(algorithm="os.path"), "not of offline_tutor"),
+    "a wider network": (lambda d, a: d["config"].update(hidden=[9, 8]), r"is \(2, 8\), not \(2, 9\)"),
+    "an unknown field": (lambda d, a: d["config"].update(beta=1), "beta"),
+    "an array that is missing": (lambda d, a: a.pop("state.step"), "step"),
+    "no description of the data": (lambda d, a: d.pop("spec"), "spec"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_does_not_fit_is_refused(name: str, tmp_path: Path) -> None:
+    change, message = BROKEN[name]
+    path = tmp_path / "policy.npz"
+    trained(bc, CONTINUOUS).save(path)
+    rewritten(path, change)
+    with pytest.raises(ValueError, match=rf"policy\.npz is not a policy.*{message}"):
+        load_policy(path)
+
+
+def test_other_files_are_no_policies(tmp_path: Path) -> None:
+    path = tmp_path / "policy.npz"
+    with pytest.raises(FileNotFoundError, match="there is no policy"):
+        load_policy(path)
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match="not a readable policy"):
+        load_policy(path)
+    np.savez(path, rewards=np.zeros(3))
+    with pytest.raises(ValueError, match="not a readable policy"):
+        load_policy(path)
+    np.savez(path, description=np.array([{"a": 1}], object))  # would be pickled
+    with pytest.raises(ValueError, match="not a readable policy"):
+        load_policy(path)
+
+
+def test_a_policy_says_what_it_was_asked_wrongly() -> None:
+    policy = trained(bc, CONTINUOUS)
+    with pytest.raises(ValueError, match=r"stack of 2 policies.*\.seed\(0\)"):
+        policy(SEEN)
+    with pytest.raises(ValueError, match=r"\(5, 2\); this policy takes \(batch, 3\)"):
+        policy.seed(0)(SEEN[:, :2])
