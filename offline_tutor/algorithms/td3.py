@@ -24,7 +24,10 @@ Critic = tuple[Params, Params]  # the twins
 
 @dataclass(frozen=True)
 class Config:
-    """Hyper-parameters of the paper (its section 6 and the authors' code agree)."""
+    """Noise, delay, discount and tau: the paper's, section 6.
+
+    Sizes and rates: those of its authors' later code (the paper has 400 and 300 units, and 1e-3).
+    """
 
     hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers of actor and critics
     actor_learning_rate: float = 3e-4  # Adam's

@@ -158,8 +158,10 @@ TD3_TARGET = Exercise(
         "`jnp.minimum` of two arrays goes row by row; `.min()` of one does not. And a factor of "
         "`1 - terminations` belongs to what comes after the row, not to its reward.",
     ),
-    praise="Each line is one repair: similar actions, allowed actions, the twin that promises "
-    "less. And the last says when to look ahead at all, which no repair can do without.",
+    praise="Two repairs, similar actions and the twin that promises less; and between them the "
+    "clip to the box. It is easily missed: without it the critics are asked about actions that "
+    "nobody can take. The last line says when to look ahead at all, which no repair can do "
+    "without.",
 )
 
 
