@@ -68,7 +68,7 @@ def actor_loss(
 
 
 def multiplier(log_multiplier: Array) -> Array:
-    """What alpha is multiplied by: at most a million, as in both codes."""
+    """What alpha is multiplied by: at most a million, as in the authors' code."""
     return jnp.minimum(jnp.exp(log_multiplier), 1e6)
 
 

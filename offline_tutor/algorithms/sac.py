@@ -62,7 +62,7 @@ def sample(actor: Params, observations: Array, noise: Array) -> tuple[Array, Arr
 
 
 def target_values(state: State, batch: Transitions, noise: Array, config: Config) -> Array:
-    """What the critics should have said, (batch,): equation 3 of the second paper."""
+    """What the critics should have said, (batch,): equations 2 and 3 of the second paper."""
     actions, log_density = sample(state.actor, batch.next_observations, noise)
     next_q = jnp.minimum(*values(state.target_critic, batch.next_observations, actions))
     if config.entropy_in_target:

@@ -380,7 +380,7 @@ CONSERVATIVE_GAP = Exercise(
     hints=(
         "Which integral is it, over which actions, in which state? The one next to the data's "
         "action in the bracket.",
-        "What does `there` tell apart from `here`? Only the density that it was drawn with.",
+        "What tells `there` apart from `here`? Only the density that it was drawn with.",
         "Put both groups of actions side by side, and value all of them in `observations`.",
     ),
     praise="Once the actions are side by side there is only one place left where a state is "

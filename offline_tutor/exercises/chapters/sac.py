@@ -184,9 +184,9 @@ TANH_DENSITY = Exercise(
         "log(1 - tanh(u)^2) = 2 (log 2 - u - log(1 + e^(-2u))), and `jax.nn.softplus(x)` is "
         "log(1 + e^x). Sum over the last axis.",
     ),
-    praise="It never asks for 1 - tanh(u)^2, which is 0 in 32 bits from about u = 9 on, but for "
-    "its logarithm, which is an ordinary number everywhere. And since the noise is at hand, "
-    "nothing has to be inverted.",
+    praise="It never asks for 1 - tanh(u)^2, which JAX rounds to 0 in 32 bits from about u = 8 on, "
+    "but for its logarithm, which is an ordinary number everywhere. And since the noise is at "
+    "hand, nothing has to be inverted.",
 )
 
 
@@ -363,8 +363,8 @@ THERMOSTAT = Exercise(
         ),
         "b": Choice(
             "down: doubt is paid less",
-            "Yes: the policy is more undecided than it was told to be, so doubt may cost more. Now "
-            "write the loss whose gradient does that.",
+            "Yes: the policy is more undecided than it was told to be, so doubt is paid less "
+            "from now on. Now write the loss whose gradient does that.",
         ),
         "c": Choice(
             "it stays: an entropy above 0 is enough",
