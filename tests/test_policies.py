@@ -80,7 +80,10 @@ def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, np.ndarray
 
 BROKEN: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any], str]] = {
     "a module of elsewhere": (lambda d, a: d.update(algorithm="os.path"), "not of offline_tutor"),
-    "a wider network": (lambda d, a: d["config"].update(hidden=[9, 8]), r"is \(2, 8\), not \(2, 9\)"),
+    "a wider network": (
+        lambda d, a: d["config"].update(hidden=[9, 8]),
+        r"is \(2, 8\), not \(2, 9\)",
+    ),
     "an unknown field": (lambda d, a: d["config"].update(beta=1), "beta"),
     "an array that is missing": (lambda d, a: a.pop("state.step"), "step"),
     "no description of the data": (lambda d, a: d.pop("spec"), "spec"),
