@@ -347,8 +347,8 @@ WHEN_NOT = Exercise(
         (1, "broad data that show every action: the parent does it, and a large alpha loses"),
         (
             1,
-            "alpha and the unit of the rewards: a weight from elsewhere means nothing, and choosing"
-            " it takes trials that an offline problem may not allow",
+            "alpha, the loss and the unit of the rewards: a weight from elsewhere means nothing,"
+            " and choosing it takes trials that an offline problem may not allow",
         ),
         (
             1,
