@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,14 @@ def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str,
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
-        np.savez(file, description=np.array(json.dumps(description)), **arrays)
+        np.savez(file, description=np.array(json.dumps(description, default=_plain)), **arrays)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def _plain(number: Any) -> Any:
+    return np.asarray(number).tolist()  # JSON knows no NumPy
 
 
 def load_arrays(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -50,6 +55,17 @@ def name_leaves(tree: Any, prefix: str) -> dict[str, Any]:
     """Leaves under the name of their place, such as `tree.actor['layer0']['bias']`."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {prefix + jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+
+def make_folder(folder: str | Path) -> None:
+    """Makes the folder if need be. Raises ValueError where it cannot be written to."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(
+            f"checkpoint: {folder} cannot be written to ({error}): give another folder"
+        ) from error
 
 
 def save_checkpoint(

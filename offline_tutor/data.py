@@ -8,6 +8,7 @@ and far less clearly.
 
 from __future__ import annotations
 
+import numbers
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -99,7 +100,7 @@ class Spec:
         return self.num_actions
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """A checked dataset in NumPy arrays and in its own units, episodes in order.
 
@@ -108,7 +109,8 @@ class Dataset:
         transitions: all rows.
         truncations: (n,) bool, True where an episode was cut (time limit, end of the recording).
         spec: sizes and bounds.
-        environment: the Gymnasium id of the environment that made it, where known.
+        environment: the Gymnasium id of the environment that made it, where known; arguments that
+            it was made with are not kept.
     """
 
     name: str
@@ -120,6 +122,10 @@ class Dataset:
     def __len__(self) -> int:
         """Number of transitions."""
         return len(self.transitions.rewards)
+
+    def __repr__(self) -> str:
+        """One line, not the arrays."""
+        return f"<Dataset {self.name}: {len(self)} rows, {self.num_episodes} episodes, {self.spec}>"
 
     @property
     def num_episodes(self) -> int:
@@ -235,6 +241,10 @@ def from_arrays(
     Raises:
         DatasetError: for the first problem found, with its row.
     """
+    if num_actions is not None:
+        if not isinstance(num_actions, numbers.Integral) or num_actions < 1:
+            raise DatasetError(f"{name}: num_actions is {num_actions!r}; it must be at least 1.")
+        num_actions = int(num_actions)
     spec, columns = _columns(name, observations, actions, rewards, action_bounds, num_actions)
     columns["terminations"] = _flags(name, "terminations", terminations)
     if truncations is None:
@@ -277,13 +287,23 @@ def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) ->
     """Return values as float32, checked against a shape in which None stands for any length."""
     try:
         with np.errstate(over="ignore"):  # what is too large turns infinite, and is named below
-            array = np.asarray(values, np.float32)
+            array = np.asarray(values)
+            if array.dtype.kind not in "biufO":
+                raise TypeError(f"they are of type {array.dtype}")
+            if np.ma.is_masked(values):
+                raise TypeError("some are masked")
+            array = np.asarray(array, np.float32)
     except (TypeError, ValueError) as error:
         raise DatasetError(f"{name}: {key} is no array of numbers: {error}.") from error
     fits = [size in (None, actual) for size, actual in zip(shape, array.shape, strict=False)]
     if array.ndim != len(shape) or not all(fits):
         wanted = ", ".join(str(size or "any") for size in shape)
         hint = ""
+        if key.endswith("observations"):
+            hint = (
+                " One row an observation: of numbers alone make a column, x[:, None]; of pictures "
+                "vectors, x.reshape(len(x), -1)."
+            )
         if key == "actions":
             hint = (
                 " Continuous actions are (n, action); discrete ones are (n,) and need num_actions."
@@ -313,7 +333,8 @@ def _bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> tuple[np.nda
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
         raise DatasetError(
             f"{name}: the bounds of the actions are {low} and {high}; they must be finite, and the "
-            "first smaller than the second. Policies are built to stay within them."
+            "first smaller than the second: give action_bounds=(smallest, largest). Policies are "
+            "built to stay within them."
         )
     return low, high
 
@@ -407,7 +428,12 @@ def _fail_where(dataset: Dataset, bad: np.ndarray, key: str, problem: str, advic
     )
 
 
-def load_dataset(source: str | Path | minari.MinariDataset, *, download: bool = True) -> Dataset:
+def load_dataset(
+    source: str | Path | minari.MinariDataset,
+    *,
+    download: bool = True,
+    action_bounds: tuple[Any, Any] | None = None,
+) -> Dataset:
     """Load a dataset in Minari's format.
 
     Args:
@@ -415,6 +441,7 @@ def load_dataset(source: str | Path | minari.MinariDataset, *, download: bool = 
             dataset, the id of one on this machine or on Minari's server
             (``"mujoco/hopper/medium-v0"``), or a ``MinariDataset``, filtered or split as you like.
         download: whether to fetch a dataset that is not on this machine.
+        action_bounds: smallest and largest action, where the recorded space does not say them.
 
     Observations that are a dictionary of vectors are joined into one, in the order of Gymnasium's
     ``FlattenObservation``. An episode whose recording stops without an end counts as truncated; a
@@ -426,13 +453,18 @@ def load_dataset(source: str | Path | minari.MinariDataset, *, download: bool = 
     from offline_tutor.datasets import library
 
     found = library.find(source, download) if isinstance(source, str | os.PathLike) else source
-    return _checked(_read(found))
+    if not hasattr(found, "storage"):
+        raise DatasetError(
+            f"source is {type(source).__name__}; give a name, a folder or a MinariDataset. Arrays "
+            "of your own are for from_arrays."
+        )
+    return _checked(_read(found, action_bounds))
 
 
-def _read(source: minari.MinariDataset) -> Dataset:
+def _read(source: minari.MinariDataset, bounds: tuple[Any, Any] | None = None) -> Dataset:
     """Copy a Minari dataset into arrays, once."""
     name, num_steps = source.id, source.total_steps
-    spec = _spec(name, source.observation_space, source.action_space)
+    spec = _spec(name, source.observation_space, source.action_space, bounds)
     action_shape = (num_steps,) if spec.num_actions else (num_steps, spec.action_dim)
     transitions = Transitions(
         observations=np.empty((num_steps, spec.observation_dim), np.float32),
@@ -543,7 +575,12 @@ def _vectors(node: Any, space: gymnasium.Space) -> np.ndarray:
     return np.concatenate([_vectors(node[key], part) for key, part in parts.items()], axis=1)
 
 
-def _spec(name: str, observation_space: gymnasium.Space, action_space: gymnasium.Space) -> Spec:
+def _spec(
+    name: str,
+    observation_space: gymnasium.Space,
+    action_space: gymnasium.Space,
+    bounds: tuple[Any, Any] | None,
+) -> Spec:
     """Translate Gymnasium's spaces; a DatasetError where observations or actions are no vectors."""
     from gymnasium.spaces import Box, Dict, Discrete
 
@@ -560,7 +597,8 @@ def _spec(name: str, observation_space: gymnasium.Space, action_space: gymnasium
     if isinstance(action_space, Discrete) and action_space.start == 0:
         return Spec(observation_dim, num_actions=int(action_space.n))
     if isinstance(action_space, Box) and len(action_space.shape) == 1:
-        low, high = _bounds(name, (action_space.low, action_space.high), action_space.shape[0])
+        bounds = bounds or (action_space.low, action_space.high)
+        low, high = _bounds(name, bounds, action_space.shape[0])
         return Spec(observation_dim, low, high)
     raise DatasetError(
         f"{name}: actions are {action_space}. Only vectors within bounds, or discrete actions that "

@@ -11,6 +11,8 @@ import numpy as np
 from offline_tutor.data import Array
 from offline_tutor.policies import Policy
 
+MAX_STEPS = 100_000  # in one episode of a Gymnasium environment
+
 
 class Trajectories(NamedTuple):
     """Episodes side by side; `valid` is False after an episode's end: nothing there counts."""
@@ -78,12 +80,25 @@ def evaluate(
 ) -> np.ndarray:
     """Returns of fresh episodes: (seeds, episodes) of stacked policies, else (episodes,).
 
-    `environment` is a FuncEnv, played under jit for all seeds at once, or the name of a Gymnasium
-    environment, played with its vector API (`noise` is for the former). `policy` may be any
-    function from (episodes, observation) to (episodes, action).
+    `environment` is a FuncEnv, played under jit for all seeds at once, or a Gymnasium environment
+    or its name, played afresh with the vector API (`noise` is for the former). `policy` may be any
+    function from (episodes, observation) to (episodes, action); for a FuncEnv a pure one of JAX,
+    since it is traced once: what NumPy draws in it, or what it reads elsewhere, stays as it was.
+
+    Raises ValueError where a `Policy` was trained for other observations or actions.
     """
-    if isinstance(environment, str):
+    environment = getattr(environment, "spec", None) or environment  # of gymnasium.make(...)
+    functional = hasattr(environment, "initial") and hasattr(environment, "max_episode_steps")
+    if not functional and not isinstance(environment, str) and not hasattr(environment, "id"):
+        raise TypeError(
+            f"environment is {environment!r}; give a FuncEnv with max_episode_steps, the name of a "
+            "Gymnasium environment, or what gymnasium.make made of one that is registered"
+        )
+    if not functional:
+        if noise:
+            raise ValueError("noise is for FuncEnvs: here the policy itself may add it")
         return _evaluate_gymnasium(policy, environment, episodes, key)
+    _check_fits(policy, environment.observation_space, environment.action_space)
     return np.asarray(
         play(policy, environment, episodes=episodes, key=key, noise=noise).rewards.sum(-1)
     )
@@ -112,26 +127,55 @@ def _play_seeds(
     )
 
 
-def _evaluate_gymnasium(policy: Any, name: str, episodes: int, key: int | Array) -> np.ndarray:
+def _evaluate_gymnasium(policy: Any, name: Any, episodes: int, key: int | Array) -> np.ndarray:
     import gymnasium  # here, since it takes a while and JAX environments do without
+    from gymnasium.wrappers.vector import FlattenObservation
+
+    import offline_tutor.environments  # noqa: F401  (registers its own)
 
     if getattr(policy, "num_seeds", None) is not None:
         policies = [policy.seed(i) for i in range(policy.num_seeds)]
         return np.stack([_evaluate_gymnasium(one, name, episodes, key) for one in policies])
     seed = key if isinstance(key, int) else int(jax.random.randint(key, (), 0, 2**31 - 1))
-    act = jax.jit(lambda policy, observations: policy(observations))
-    policy = policy if isinstance(policy, Policy) else jax.tree_util.Partial(policy)
     environments = gymnasium.make_vec(name, num_envs=episodes)
+    if isinstance(environments.single_observation_space, gymnasium.spaces.Dict):
+        environments = FlattenObservation(environments)  # as load_dataset joins them
+    _check_fits(policy, environments.single_observation_space, environments.single_action_space)
     observations, _ = environments.reset(seed=seed)
     returns, playing = np.zeros(episodes), np.ones(episodes, bool)
-    while playing.any():
-        observations, rewards, ended, cut, _ = environments.step(
-            np.asarray(act(policy, observations))
-        )
+    for _ in range(MAX_STEPS):
+        if not playing.any():
+            break
+        observations, rewards, ended, cut, _ = environments.step(np.asarray(policy(observations)))
         returns += rewards * playing
         playing &= ~(ended | cut)
     environments.close()
+    if playing.any():
+        raise ValueError(
+            f"{name}: an episode goes on after {MAX_STEPS} steps; give the environment a time "
+            "limit, gymnasium.register(..., max_episode_steps=...)"
+        )
     return returns
+
+
+def _check_fits(policy: Any, observations: Any, actions: Any) -> None:
+    """A ValueError where a Policy was trained for other observations or actions."""
+    if not isinstance(policy, Policy):
+        return
+    spec, wanted = policy.spec, observations.shape
+    if wanted != (spec.observation_dim,):
+        raise ValueError(f"observations are {wanted}; the policy takes ({spec.observation_dim},)")
+    theirs = getattr(actions, "n", None)
+    fits = theirs == spec.num_actions
+    if fits and theirs is None:
+        fits = actions.shape == (spec.action_dim,) and np.allclose(
+            [actions.low, actions.high], [spec.action_low, spec.action_high]
+        )
+    if not fits:
+        raise ValueError(
+            f"the environment takes actions {actions}, and the policy was trained on {spec}: is it "
+            "another task, or were num_actions or action_bounds forgotten in from_arrays?"
+        )
 
 
 class Beliefs(NamedTuple):

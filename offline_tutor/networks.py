@@ -85,7 +85,7 @@ def mean_in_chunks(loss: Callable[..., Array], params: Any, *rows: Any) -> Array
     def backward(saved: Any, sensitivity: Array) -> tuple[Any, Any]:
         gradient, chunks = saved  # rows are data: nobody asks for their gradient
         zeros = jax.tree.map(jnp.zeros_like, chunks)
-        return jax.tree.map(lambda leaf: sensitivity * leaf, gradient), zeros
+        return jax.tree.map(lambda leaf: (sensitivity * leaf).astype(leaf.dtype), gradient), zeros
 
     mean.defvjp(forward, backward)
     return mean(params, chunks)

@@ -22,7 +22,7 @@ from offline_tutor.data import Array, Normalization, Spec
     data_fields=["state", "normalization"],
     meta_fields=["algorithm", "config", "spec", "num_seeds"],
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Policy:
     """The policies of `num_seeds` training runs, stacked, or of one run (`num_seeds` None).
 
@@ -41,14 +41,24 @@ class Policy:
         """Actions, (batch, action), at observations, (batch, observation); one policy only.
 
         One observation, (observation,), gives one action. Discrete actions are (batch,) integers.
+        Gymnasium takes them as NumPy's: `environment.step(np.asarray(policy(observation)))`.
         """
-        observations = self._observe(observations)
-        actions = self.algorithm.act(self.state, observations, self.config)
-        return self.normalization.to_environment(actions)
+        return _act(self, self._observe(observations))
 
     def value(self, observations: Array) -> Array:
         """What the critic believes this policy is worth from each observation, (batch,)."""
+        if not hasattr(self.algorithm, "value"):
+            raise ValueError(f"{self.algorithm.__name__} has no critic, so it believes no value")
         return self.algorithm.value(self.state, self._observe(observations), self.config)
+
+    def __repr__(self) -> str:
+        """One line, not the arrays."""
+        return f"<Policy of {self.algorithm.__name__}, num_seeds={self.num_seeds}, {self.config}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For copy and pickle, which cannot take a module: its name instead."""
+        rest = (self.config, self.spec, self.num_seeds)
+        return _restore, (self.state, self.normalization, self.algorithm.__name__, *rest)
 
     def _observe(self, observations: Array) -> Array:
         """Observations as the algorithm sees them."""
@@ -91,15 +101,33 @@ class Policy:
         save_arrays(path, description, jax.tree.map(np.asarray, leaves))
 
 
+@jax.jit
+def _act(policy: Policy, observations: Array) -> Array:
+    """Compiled: one observation at a time, little operations cost a hundred times as much."""
+    actions = policy.algorithm.act(policy.state, observations, policy.config)
+    return policy.normalization.to_environment(actions)
+
+
+def _restore(state: Any, normalization: Normalization, algorithm: str, *rest: Any) -> Policy:
+    return Policy(state, normalization, importlib.import_module(algorithm), *rest)
+
+
 def load_policy(path: str | Path, algorithm: ModuleType | None = None) -> Policy:
     """Reads what `Policy.save` wrote. The file holds numbers and texts: reading it runs no code.
 
+    `path` may be the folder that holds it as policy.npz, as `offline-tutor train` leaves it.
     `algorithm` is the module that trained it; those of this package are found by their names.
 
     Raises FileNotFoundError, and ValueError where the file is no policy, is damaged, or does not
     fit the algorithm.
     """
+    path = Path(path)
+    path = path / "policy.npz" if path.is_dir() else path
     found, arrays = load_arrays(path, "policy")
+    if "spec" not in found:
+        raise ValueError(
+            f"{path} is not a policy but a checkpoint, perhaps: Policy.save writes one"
+        )
     try:
         algorithm = algorithm or _find_algorithm(found["algorithm"])
         config = algorithm.Config(

@@ -8,6 +8,8 @@ none by name.
 import contextlib
 import hashlib
 import math
+import numbers
+import operator
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.checkpoints import load_checkpoint, save_checkpoint
+from offline_tutor.checkpoints import load_checkpoint, make_folder, save_checkpoint
 from offline_tutor.data import Array, Dataset, Normalization, Spec, Transitions, normalization
 from offline_tutor.policies import Policy
 from offline_tutor.progress import progress_bar
@@ -28,7 +30,7 @@ from offline_tutor.progress import progress_bar
 Evaluate = Callable[[Policy], Array]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Run:
     """A training run, finished or under way: what `train` returns and callbacks are given."""
 
@@ -39,8 +41,13 @@ class Run:
     metrics: dict[
         str, np.ndarray
     ]  # name -> (records, seeds): means over the steps since the last one
-    evaluations: np.ndarray  # (records, seeds, episodes); (records, seeds, 0) without `evaluate`
+    evaluations: np.ndarray  # (records, seeds, episodes); (0, seeds, 0) without `evaluate`
     seconds: float = 0.0  # spent so far, compilation included
+
+    def __repr__(self) -> str:
+        """One line, not the arrays."""
+        done = int(self.steps[-1]) if len(self.steps) else 0
+        return f"<Run of {self.policy!r}: {done} of {self.num_steps} steps, {self.seconds:.0f} s>"
 
 
 class Replay(NamedTuple):
@@ -72,18 +79,25 @@ def train(
     """Trains `algorithm`, a module such as `offline_tutor.algorithms.td3_bc`, on a fixed dataset.
 
     Every `every` steps: metrics are recorded, `evaluate(policy)`, which returns (seeds,
-    episodes), is called, then each callback, then the checkpoint is written. Seeds, n for 0 ... n
-    - 1 or the seeds themselves, train at once; a seed sees the same minibatches whatever the
-    others are. `normalize` scales observations to mean 0 and deviation 1 (TD3+BC, equation 4) and
-    the policy remembers it. With `checkpoint`, a folder, an interrupted run goes on where it
-    stopped, to the same bits.
+    episodes), is called, then each callback, then the checkpoint is written. `seeds` is how many,
+    counted from 0, or the seeds themselves; all train at once, and one sees the same minibatches
+    whatever the others are. `normalize` scales observations to mean 0 and deviation 1 (TD3+BC,
+    equation 4) and the policy remembers it. With `checkpoint`, a folder, an interrupted run goes on
+    where it stopped, to the same bits.
 
     Raises `Diverged` with step and seed where parameters stop being finite (the last good
-    checkpoint stays), and ValueError where the checkpoint in the folder belongs to another run.
+    checkpoint stays), TypeError or ValueError for what cannot be trained, and ValueError where the
+    checkpoint in the folder belongs to another run.
     """
-    config = config if config is not None else algorithm.Config()
-    seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    _check_positive(num_steps=num_steps, batch_size=batch_size, every=every, seeds=len(seeds))
+    if not isinstance(dataset, Dataset):
+        raise TypeError(
+            f"dataset is {type(dataset).__name__}; load_dataset and from_arrays, both in "
+            "offline_tutor.data, make a Dataset of it"
+        )
+    config, seeds = _check_config(algorithm, config), _check_seeds(seeds)
+    num_steps, batch_size, every = _check_sizes(
+        num_steps=num_steps, batch_size=batch_size, every=every
+    )
     description = {
         "algorithm": algorithm.__name__,
         "config": repr(config),
@@ -137,11 +151,20 @@ def train_online(
     `environment` is a Gymnasium FuncEnv with `max_episode_steps`, such as those of
     `offline_tutor.environments`. The first `random_steps` actions are uniformly random and
     nothing is learned from them yet; later ones come from `algorithm.explore`. Options are those
-    of `train`. Returns the run, and all that was tried: the replay buffer.
+    of `train`, without normalize and checkpoint. Returns the run, and all that was tried: the
+    replay buffer.
     """
-    config = config if config is not None else algorithm.Config()
-    seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    _check_positive(num_steps=num_steps, batch_size=batch_size, every=every, seeds=len(seeds))
+    config, seeds = _check_config(algorithm, config), _check_seeds(seeds)
+    num_steps, batch_size, every = _check_sizes(
+        num_steps=num_steps, batch_size=batch_size, every=every
+    )
+    if not hasattr(algorithm, "explore"):
+        raise ValueError(f"{algorithm.__name__} has no explore, so it cannot try things out")
+    if not (hasattr(environment, "initial") and hasattr(environment, "max_episode_steps")):
+        raise TypeError(
+            f"environment is {environment!r}; give a Gymnasium FuncEnv with max_episode_steps, "
+            "such as offline_tutor.environments.Pendulum()"
+        )
     spec, scaling = _units(environment)
     states, keys = _start(algorithm, config, spec, seeds)
     live = jax.vmap(partial(_reset, environment))(keys)
@@ -270,6 +293,8 @@ def _units(environment: Any) -> tuple[Spec, Normalization]:
     if hasattr(space, "n"):
         spec = Spec(observation_dim, num_actions=int(space.n))
         return spec, Normalization(zero, zero + 1, None, None)
+    if not np.isfinite([space.low, space.high]).all():
+        raise ValueError(f"actions are {space}; their bounds must be finite")
     spec = Spec(observation_dim, space.low, space.high)
     centre, half_range = (space.high + space.low) / 2, (space.high - space.low) / 2
     return spec, Normalization(zero, zero + 1, centre, half_range)
@@ -397,6 +422,7 @@ class _Loop:
     def __call__(self, run: Run, carry: Any, advance: Callable[[Any, int], tuple[Any, Any]]) -> Any:
         """Takes `carry`, a State or a tuple that begins with one, to the end; fills `run`."""
         if self.checkpoint is not None:
+            make_folder(self.checkpoint)
             carry = self._resume(run, carry, self.checkpoint)
         start = time.perf_counter() - run.seconds
         name = run.policy.algorithm.__name__.rpartition(".")[2]
@@ -425,6 +451,11 @@ class _Loop:
         if self.evaluate is not None:
             returns = np.asarray(self.evaluate(run.policy))[None]
             earlier = run.evaluations if len(run.evaluations) else returns[:0]
+            if returns.shape[1:] != (len(run.seeds), *earlier.shape[2:]) or returns.ndim != 3:
+                raise ValueError(
+                    f"evaluate returned the shape {returns.shape[1:]}, not (seeds, episodes) = "
+                    f"({len(run.seeds)}, as many each time)"
+                )
             run.evaluations = np.concatenate([earlier, returns])
 
     def _save(self, run: Run, carry: Any, folder: str | Path) -> None:
@@ -443,6 +474,17 @@ class _Loop:
         run.steps, run.evaluations = records.pop("steps"), records.pop("evaluations")
         run.seconds, run.metrics = float(records.pop("seconds")), records
         run.policy = replace(run.policy, state=_with_steps(_states(carry), len(run.seeds)))
+        done = int(_states(carry).step)
+        if done > run.num_steps:
+            raise ValueError(
+                f"{folder} holds {done} steps, more than num_steps={run.num_steps}: give another "
+                "folder, or more steps"
+            )
+        if 0 < done < run.num_steps and bool(len(run.evaluations)) != bool(self.evaluate):
+            raise ValueError(
+                f"{folder} was trained {'with' if len(run.evaluations) else 'without'} evaluate=: "
+                "do the same, or give another folder"
+            )
         return carry
 
 
@@ -455,10 +497,51 @@ def _with_steps(states: Any, num_seeds: int) -> Any:
     return states._replace(step=jnp.full(num_seeds, states.step))
 
 
-def _check_positive(**sizes: int) -> None:
+def _check_sizes(**sizes: Any) -> list[int]:
+    """The sizes as int, 1e6 too. Raises ValueError where one is no whole number of at least 1."""
     for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}; it must be at least 1")
+        if not isinstance(size, numbers.Real) or size < 1 or size != int(size):
+            raise ValueError(f"{name} is {size!r}; it must be a whole number, at least 1")
+    return [int(size) for size in sizes.values()]
+
+
+def _check_seeds(seeds: Any) -> tuple[int, ...]:
+    """The seeds, as int. Raises ValueError where they are no seeds, or one comes twice."""
+    if isinstance(seeds, numbers.Integral):
+        if seeds < 1:
+            raise ValueError(f"seeds is {seeds}; it must be at least 1")
+        seeds = range(int(seeds))
+    try:
+        found = tuple(operator.index(seed) for seed in seeds)
+    except TypeError as error:
+        raise ValueError(f"seeds is {seeds!r}; give how many, or whole numbers") from error
+    if not found or len(set(found)) < len(found) or min(found) < 0 or max(found) >= 2**32:
+        raise ValueError(f"seeds is {seeds!r}; give one or more, each once, from 0 to 2**32 - 1")
+    return found
+
+
+def _check_config(algorithm: Any, config: Any) -> Any:
+    """The config, or the default. Raises TypeError or ValueError where it does not fit."""
+    if not hasattr(algorithm, "init"):
+        raise TypeError(
+            f"algorithm is {algorithm!r}; give a module, such as offline_tutor.algorithms.td3_bc"
+        )
+    config = algorithm.Config() if config is None else config
+    name = algorithm.__name__.rpartition(".")[2]
+    if not isinstance(config, getattr(algorithm, "Config", object)):
+        raise TypeError(f"config is {config!r}; {name} takes {name}.Config(...)")
+    try:
+        hash(config)
+    except TypeError as error:
+        raise TypeError(
+            f"{config} holds a list or an array; give tuples and numbers, such as hidden=(64, 64)"
+        ) from error
+    if getattr(config, "max_action", 1) != 1:
+        raise ValueError(
+            f"max_action is {config.max_action}, and training scales actions to [-1, 1]: leave it "
+            "at 1. How large actions are, the dataset says: from_arrays(..., action_bounds=...)"
+        )
+    return config
 
 
 def _finite(carry: Any, num_seeds: int) -> np.ndarray:

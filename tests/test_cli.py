@@ -66,7 +66,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 def test_evaluate_refuses_another_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, *TRAIN) == 0
     assert run(tmp_path, "evaluate", "{0}/run", "Pendulum-v1") == 2
-    assert "gives observations (3,), and the policy takes (2,)" in capsys.readouterr().err
+    assert "observations are (3,); the policy takes (2,)" in capsys.readouterr().err
     assert run(tmp_path, "evaluate", "{0}/run", "NoSuchTask-v0") == 2
     assert "NoSuchTask-v0 cannot be made" in capsys.readouterr().err
 

@@ -134,7 +134,7 @@ def class_(node: ast.ClassDef, module: Module, more: list[str]) -> str:
     body = paragraphs(docstring)
     body += [f"Extends {', '.join(links)}.", ""] if links else []
     for name, part in agreement.definitions_of(node).items():
-        if name.startswith("_"):
+        if name.startswith("_") and name != "__call__":
             continue
         if isinstance(part, ast.FunctionDef):
             body.append(function(part, module, [], depth=1))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from offline_tutor.commands import positive
-
-if TYPE_CHECKING:
-    from offline_tutor.policies import Policy
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -34,42 +31,33 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Plays, prints."""
-    from offline_tutor.policies import load_policy  # JAX: not for --help
+    from offline_tutor.evaluation import evaluate  # JAX: not for --help
+    from offline_tutor.policies import load_policy
 
-    path = asked.policy / "policy.npz" if asked.policy.is_dir() else asked.policy
-    print_returns(play(load_policy(path), asked.environment, asked.episodes, asked.key))
+    policy, environment = load_policy(asked.policy), find(asked.environment)
+    print_returns(evaluate(policy, environment, episodes=asked.episodes, key=asked.key))
     return 0
 
 
-def play(policy: Policy, environment: str, episodes: int, key: int = 0) -> np.ndarray:
-    """Returns of a policy or a stack of them, (seeds, episodes).
-
-    Raises ValueError where Gymnasium cannot make the environment, or it is not the policy's.
-    """
+def find(environment: str) -> Any:
+    """The environment of that Gymnasium id. Raises ValueError where it cannot be made."""
     import gymnasium
 
     import offline_tutor.environments  # noqa: F401  (registers its own)
-    from offline_tutor.evaluation import evaluate
 
     try:
         made = gymnasium.make(environment)
     except (gymnasium.error.Error, ImportError) as error:
         raise ValueError(f"{environment} cannot be made: {error}") from error
-    observations = made.observation_space.shape
-    if observations != (policy.spec.observation_dim,):
-        raise ValueError(
-            f"{environment} gives observations {observations}, and the policy takes "
-            f"({policy.spec.observation_dim},): is it another task?"
-        )
     functional = getattr(made.unwrapped, "func_env", None)  # this package's own: much faster
-    where = functional if hasattr(functional, "max_episode_steps") else environment
-    return np.atleast_2d(evaluate(policy, where, episodes=episodes, key=key))
+    return functional if hasattr(functional, "max_episode_steps") else made
 
 
 def print_returns(returns: np.ndarray) -> None:
     """Prints means of (seeds, episodes): a line a seed, then all of them with an interval."""
     from offline_tutor.evaluation import bootstrap_interval
 
+    returns = np.atleast_2d(returns)  # one policy has (episodes,)
     for place, mean in enumerate(returns.mean(1)):
         print(f"seed {place}: mean return {mean:.2f}")
     if len(returns) > 1:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from offline_tutor import algorithms
 from offline_tutor.commands import positive
-from offline_tutor.commands.evaluate import play, print_returns
+from offline_tutor.commands.evaluate import find, print_returns
 
 if TYPE_CHECKING:
     from offline_tutor.training import Run
@@ -48,10 +48,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Trains, writes, prints."""
     from offline_tutor.data import load_dataset  # JAX and Minari: not for --help
+    from offline_tutor.evaluation import evaluate
     from offline_tutor.training import train
 
     algorithm = importlib.import_module(f"{algorithms.__name__}.{asked.algorithm}")
     config = changed(algorithm.Config(), asked.changes)
+    environment = find(asked.environment) if asked.environment else None
     done = train(
         algorithm, load_dataset(asked.dataset), config=config, num_steps=asked.steps,
         batch_size=asked.batch_size, seeds=asked.seeds, every=asked.every,
@@ -60,8 +62,8 @@ def run(asked: argparse.Namespace) -> int:
     done.policy.save(asked.to / "policy.npz")
     write_metrics(done, asked.to / "metrics.csv")
     print(f"Trained {asked.seeds} seeds for {asked.steps} steps: {asked.to / 'policy.npz'}")
-    if asked.environment:
-        print_returns(play(done.policy, asked.environment, episodes=64))
+    if environment is not None:
+        print_returns(evaluate(done.policy, environment))
     return 0
 
 
