@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.data import Array
+from offline_tutor.data import Array, Spec
 from offline_tutor.policies import Policy
 
 MAX_STEPS = 100_000  # in one episode of a Gymnasium environment
@@ -162,19 +162,18 @@ def _check_fits(policy: Any, observations: Any, actions: Any) -> None:
     """A ValueError where a Policy was trained for other observations or actions."""
     if not isinstance(policy, Policy):
         return
-    spec, wanted = policy.spec, observations.shape
-    if wanted != (spec.observation_dim,):
-        raise ValueError(f"observations are {wanted}; the policy takes ({spec.observation_dim},)")
-    theirs = getattr(actions, "n", None)
-    fits = theirs == spec.num_actions
-    if fits and theirs is None:
-        fits = actions.shape == (spec.action_dim,) and np.allclose(
-            [actions.low, actions.high], [spec.action_low, spec.action_high]
-        )
-    if not fits:
+    width = policy.spec.observation_dim
+    if observations.shape != (width,):
+        raise ValueError(f"observations are {observations.shape}; the policy takes ({width},)")
+    if hasattr(actions, "n"):
+        theirs = Spec(width, num_actions=int(actions.n))
+    else:
+        low, high = np.asarray(actions.low, np.float32), np.asarray(actions.high, np.float32)
+        theirs = Spec(width, low, high)
+    if theirs != policy.spec:
         raise ValueError(
-            f"the environment takes actions {actions}, and the policy was trained on {spec}: is it "
-            "another task, or were num_actions or action_bounds forgotten in from_arrays?"
+            f"the environment takes actions {actions}, and the policy was trained on {policy.spec}:"
+            " is it another task, or were num_actions or action_bounds forgotten in from_arrays?"
         )
 
 

@@ -500,7 +500,7 @@ def _with_steps(states: Any, num_seeds: int) -> Any:
 def _check_sizes(**sizes: Any) -> list[int]:
     """The sizes as int, 1e6 too. Raises ValueError where one is no whole number of at least 1."""
     for name, size in sizes.items():
-        if not isinstance(size, numbers.Real) or size < 1 or size != int(size):
+        if not isinstance(size, int | float | np.number) or size < 1 or size != int(size):
             raise ValueError(f"{name} is {size!r}; it must be a whole number, at least 1")
     return [int(size) for size in sizes.values()]
 
@@ -528,7 +528,8 @@ def _check_config(algorithm: Any, config: Any) -> Any:
         )
     config = algorithm.Config() if config is None else config
     name = algorithm.__name__.rpartition(".")[2]
-    if not isinstance(config, getattr(algorithm, "Config", object)):
+    kind: Any = getattr(algorithm, "Config", object)
+    if not isinstance(config, kind):
         raise TypeError(f"config is {config!r}; {name} takes {name}.Config(...)")
     try:
         hash(config)

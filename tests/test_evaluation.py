@@ -1,7 +1,9 @@
 """Rollouts, beliefs and intervals, against what can be worked out by hand."""
 
+from dataclasses import replace
 from typing import Any
 
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -153,3 +155,59 @@ def test_spec_of_an_environment() -> None:
     assert (spec.observation_dim, spec.action_dim) == (1, 1)
     np.testing.assert_allclose(scaling.to_environment(np.array([[-1.0], [1.0]])), [[-0.5], [0.5]])
     assert isinstance(spec, data.Spec)
+
+
+def test_a_plain_function_is_asked_at_every_step() -> None:
+    asked: list[int] = []
+
+    def act(observations: np.ndarray) -> np.ndarray:
+        asked.append(len(observations))
+        return np.zeros((len(observations), 1), np.float32)
+
+    evaluation.evaluate(act, "Pendulum-v1", episodes=2)
+    assert asked == [2] * 200
+
+
+def test_an_environment_that_was_made_keeps_its_arguments() -> None:
+    still = lambda x: np.zeros((len(x), 1), np.float32)  # noqa: E731
+    usual, heavy = (
+        evaluation.evaluate(still, gymnasium.make("Pendulum-v1", g=g), episodes=2)
+        for g in (10.0, 2.0)
+    )
+    assert not np.allclose(usual, heavy)
+    np.testing.assert_allclose(usual, evaluation.evaluate(still, "Pendulum-v1", episodes=2))
+
+
+def test_a_policy_of_another_task_is_refused() -> None:
+    policy = make_policy(environments.Pendulum(), 2)
+    with pytest.raises(ValueError, match=r"observations are \(2,\); the policy takes \(3,\)"):
+        evaluation.evaluate(policy, environments.PointMaze())
+    with pytest.raises(ValueError, match=r"observations are \(4,\)"):
+        evaluation.evaluate(policy, "CartPole-v1", episodes=1)
+    narrower = data.Spec(3, np.float32([-1]), np.float32([1]))
+    with pytest.raises(ValueError, match="were num_actions or action_bounds forgotten"):
+        evaluation.evaluate(replace(policy, spec=narrower), environments.Pendulum())
+    with pytest.raises(TypeError, match="give a FuncEnv"):
+        evaluation.evaluate(policy, None)
+
+
+class Endless(gymnasium.Env):
+    """No episode of it ever ends."""
+
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        return np.zeros(1, np.float32), 0.0, False, False, {}
+
+
+def test_an_environment_without_an_end_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "MAX_STEPS", 50)
+    gymnasium.register("offline_tutor_tests/Endless-v0", entry_point=Endless)
+    with pytest.raises(ValueError, match=r"goes on after 50 steps.*max_episode_steps"):
+        evaluation.evaluate(
+            lambda x: np.zeros(len(x), int), "offline_tutor_tests/Endless-v0", episodes=1
+        )

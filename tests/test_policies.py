@@ -86,7 +86,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any], 
     ),
     "an unknown field": (lambda d, a: d["config"].update(beta=1), "beta"),
     "an array that is missing": (lambda d, a: a.pop("state.step"), "step"),
-    "no description of the data": (lambda d, a: d.pop("spec"), "spec"),
+    "a checkpoint": (lambda d, a: d.pop("spec"), "but a checkpoint"),
 }
 
 

@@ -1,5 +1,6 @@
 """The engine: the same bits after any interruption, a clear stop when training breaks."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -263,6 +264,67 @@ def test_divergence_names_step_and_seed_and_keeps_the_checkpoint(tmp_path: Path)
     with pytest.raises(training.Diverged, match="at step 53, seed 4"):
         training.train(Breaking(), DATASET, num_steps=80, **options)
     assert (tmp_path / checkpoints.NAME).read_bytes() == good
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a seed twice": ({"seeds": [3, 3]}, "each once"),
+    "half a seed": ({"seeds": [1.5]}, "whole numbers"),
+    "a negative seed": ({"seeds": [-1]}, "from 0"),
+    "half a step": ({"num_steps": 2.5}, "whole number"),
+    "another algorithm's config": ({"config": td3.Config()}, r"td3_bc takes td3_bc\.Config"),
+    "a list in the config": ({"config": td3_bc.Config(hidden=[16, 16])}, "give tuples"),  # type: ignore
+    "actions scaled twice": ({"config": td3_bc.Config(max_action=2.0)}, "leave it at 1"),
+    "a folder that is a file": ({"checkpoint": __file__}, "cannot be written to"),
+    "evaluate without seeds": (
+        {"evaluate": lambda policy: np.zeros(4)},
+        r"not \(seeds, episodes\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_trained_is_named(name: str) -> None:
+    options, message = WRONG[name]
+    with pytest.raises((TypeError, ValueError), match=message):
+        training.train(td3_bc, DATASET, **OPTIONS | {"num_steps": 20, "seeds": 2} | options)
+
+
+def test_algorithm_dataset_and_environment_are_what_they_should_be() -> None:
+    with pytest.raises(TypeError, match="give a module"):
+        training.train("td3_bc", DATASET)  # type: ignore
+    with pytest.raises(TypeError, match="load_dataset and from_arrays"):
+        training.train(td3_bc, "maze/stitch-v0")  # type: ignore
+    with pytest.raises(TypeError, match="FuncEnv with max_episode_steps"):
+        training.train_online(td3, "Pendulum-v1", num_steps=10)
+    with pytest.raises(ValueError, match="has no explore"):
+        training.train_online(td3_bc, environments.Pendulum(), num_steps=10)
+
+
+def test_numpy_numbers_are_numbers(tmp_path: Path) -> None:
+    config = replace(CONFIG, alpha=np.float32(2.5))
+    options = OPTIONS | {"config": config, "checkpoint": tmp_path, "seeds": np.array([1, 2])}
+    run = training.train(td3_bc, DATASET, num_steps=1e1, **options)  # type: ignore
+    assert run.seeds == (1, 2) and run.steps.tolist() == [10]
+
+
+def test_a_checkpoint_is_continued_in_its_own_way(tmp_path: Path) -> None:
+    options = OPTIONS | {"seeds": 1, "checkpoint": tmp_path}
+    training.train(td3_bc, DATASET, num_steps=40, **options)
+    with pytest.raises(ValueError, match="40 steps, more than num_steps=20"):
+        training.train(td3_bc, DATASET, num_steps=20, **options)
+    with pytest.raises(ValueError, match="was trained without evaluate="):
+        training.train(
+            td3_bc, DATASET, num_steps=60, evaluate=lambda _: np.zeros((1, 3)), **options
+        )
+
+
+def test_a_run_a_policy_and_a_dataset_print_as_a_line() -> None:
+    run = training.train(td3_bc, DATASET, num_steps=20, seeds=2, **OPTIONS)
+    for thing in (run, run.policy, DATASET):
+        assert len(repr(thing)) < 600 and "\n" not in repr(thing)
+    observations = DATASET.transitions.observations[:3]
+    copied = copy.deepcopy(run.policy).seed(0)
+    np.testing.assert_array_equal(copied(observations), run.policy.seed(0)(observations))
 
 
 @pytest.mark.parametrize("name", ["num_steps", "batch_size", "every", "seeds"])

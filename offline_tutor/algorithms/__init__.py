@@ -10,8 +10,9 @@ Each is a module with a frozen dataclass `Config`, a `State`, and pure functions
     act(state, observations, config)   -> actions: indices, or in [-max_action, max_action]
     value(state, observations, config) -> what the critic believes that `act` is worth
 
-(cloning has no critic, hence no `value`) so that `offline_tutor.training.train(td3_bc, dataset)` takes the module itself. `State.step`
-counts the updates; a metric that an update did not compute is NaN. Training online also asks for
+so that `offline_tutor.training.train(td3_bc, dataset)` takes the module itself; cloning has no
+critic, hence no `value`. `State.step` counts the updates; a metric that an update did not compute
+is NaN. Training online also asks for
 `explore`, which cloning and TD3+BC, offline methods, lack. Where several steps at once are faster,
 a module may also have
 
