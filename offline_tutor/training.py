@@ -12,7 +12,7 @@ import numbers
 import operator
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -528,8 +528,10 @@ def _check_config(algorithm: Any, config: Any) -> Any:
         )
     config = algorithm.Config() if config is None else config
     name = algorithm.__name__.rpartition(".")[2]
-    kind: Any = getattr(algorithm, "Config", object)
-    if not isinstance(config, kind):
+    # By its fields and not by its class: chapters train with the Config that they have built.
+    known = fields(algorithm.Config) if hasattr(algorithm, "Config") else ()
+    lacking = [field.name for field in known if not hasattr(config, field.name)]
+    if lacking or isinstance(config, type):
         raise TypeError(f"config is {config!r}; {name} takes {name}.Config(...)")
     try:
         hash(config)
