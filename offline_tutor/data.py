@@ -243,7 +243,9 @@ def from_arrays(
     """
     if num_actions is not None:
         if not isinstance(num_actions, numbers.Integral) or num_actions < 1:
-            raise DatasetError(f"{name}: num_actions is {num_actions!r}; it must be at least 1.")
+            raise DatasetError(
+                f"{name}: num_actions is {num_actions!r}; it must be a whole number, at least 1."
+            )
         num_actions = int(num_actions)
     spec, columns = _columns(name, observations, actions, rewards, action_bounds, num_actions)
     columns["terminations"] = _flags(name, "terminations", terminations)

@@ -55,11 +55,6 @@ class Policy:
         """One line, not the arrays."""
         return f"<Policy of {self.algorithm.__name__}, num_seeds={self.num_seeds}, {self.config}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """For copy and pickle, which cannot take a module: its name instead."""
-        rest = (self.config, self.spec, self.num_seeds)
-        return _restore, (self.state, self.normalization, self.algorithm.__name__, *rest)
-
     def _observe(self, observations: Array) -> Array:
         """Observations as the algorithm sees them."""
         if self.num_seeds is not None:
@@ -106,10 +101,6 @@ def _act(policy: Policy, observations: Array) -> Array:
     """Compiled: one observation at a time, little operations cost a hundred times as much."""
     actions = policy.algorithm.act(policy.state, observations, policy.config)
     return policy.normalization.to_environment(actions)
-
-
-def _restore(state: Any, normalization: Normalization, algorithm: str, *rest: Any) -> Policy:
-    return Policy(state, normalization, importlib.import_module(algorithm), *rest)
 
 
 def load_policy(path: str | Path, algorithm: ModuleType | None = None) -> Policy:

@@ -480,7 +480,7 @@ class _Loop:
                 f"{folder} holds {done} steps, more than num_steps={run.num_steps}: give another "
                 "folder, or more steps"
             )
-        if 0 < done < run.num_steps and bool(len(run.evaluations)) != bool(self.evaluate):
+        if done < run.num_steps and bool(len(run.evaluations)) != bool(self.evaluate):
             raise ValueError(
                 f"{folder} was trained {'with' if len(run.evaluations) else 'without'} evaluate=: "
                 "do the same, or give another folder"

@@ -12,9 +12,8 @@ Each is a module with a frozen dataclass `Config`, a `State`, and pure functions
 
 so that `offline_tutor.training.train(td3_bc, dataset)` takes the module itself; cloning has no
 critic, hence no `value`. `State.step` counts the updates; a metric that an update did not compute
-is NaN. Training online also asks for
-`explore`, which cloning and TD3+BC, offline methods, lack. Where several steps at once are faster,
-a module may also have
+is NaN. Training online also asks for `explore`, which cloning and TD3+BC, offline methods, lack.
+Where several steps at once are faster, a module may also have
 
     round_length(config)                       -> how many
     update_round(state, batches, keys, config) -> State, metrics   means over them
