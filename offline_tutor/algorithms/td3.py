@@ -175,14 +175,14 @@ def update_round(
     """
     noise = jax.vmap(lambda key: jax.random.normal(key, batches.actions.shape[1:]))(keys)
     everything, all_noise = jax.tree.map(jnp.concatenate, (batches, noise))
-    targets = jnp.split(target_values(state, everything, all_noise, config), len(keys))
-    metrics = []
-    for i in range(len(keys)):
-        batch = jax.tree.map(itemgetter(i), batches)
-        state, metric = update_critic(state, batch, targets[i], config)
-        metrics.append(metric)
-    state, loss = update_actor(state, batch, config, actor_loss)
-    means = jax.tree.map(lambda *metric: sum(metric) / len(keys), *metrics)
+    targets = target_values(state, everything, all_noise, config).reshape(len(keys), -1)
+    state, metrics = jax.lax.scan(
+        lambda state, minibatch: update_critic(state, *minibatch, config),
+        state,
+        (batches, targets),
+    )
+    state, loss = update_actor(state, jax.tree.map(itemgetter(-1), batches), config, actor_loss)
+    means = jax.tree.map(jnp.mean, metrics)
     return state, means | {"actor_loss": loss}
 
 
