@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.data import Array, Spec
+from offline_tutor.types import Array, Spec
 from offline_tutor.policies import Policy
 
 MAX_STEPS = 100_000  # in one episode of a Gymnasium environment

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from offline_tutor.data import Array
+from offline_tutor.types import Array
 
 Params = dict[
     str, dict[str, Array]

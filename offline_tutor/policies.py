@@ -14,7 +14,8 @@ import numpy as np
 
 from offline_tutor import algorithms
 from offline_tutor.checkpoints import load_arrays, name_leaves, save_arrays
-from offline_tutor.data import Array, Normalization, Spec
+from offline_tutor.data import Normalization
+from offline_tutor.types import Array, Spec
 
 
 @partial(

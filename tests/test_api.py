@@ -53,7 +53,7 @@ def test_the_table_of_contents_has_each_page() -> None:
 
 def test_a_signature_reads_as_it_was_written() -> None:
     text = api.entries("offline_tutor.algorithms.td3_bc")
-    types = "actor: ~offline_tutor.networks.Params, state: ~offline_tutor.algorithms.td3.State"
+    types = "actor: ~offline_tutor.types.Params, state: ~offline_tutor.algorithms.td3.State"
     assert f"{{py:function}} actor_loss({types}, " in text
     assert ":type: float\n:value: 2.5\n" in text and "weight of the value against cloning" in text
     assert "Extends {py:class}`~offline_tutor.algorithms.td3.Config`." in text

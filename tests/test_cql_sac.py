@@ -14,12 +14,12 @@ import pytest
 from test_sac import make_dataset
 
 from offline_tutor import data, networks, training
-from offline_tutor.algorithms import cql_sac, cql_sac_options, sac, td3
-from offline_tutor.data import Transitions
+from offline_tutor.algorithms import cql_sac, cql_lagrange, sac, td3
+from offline_tutor.types import Transitions
 from offline_tutor.networks import log_density, mean_in_chunks
 
 CONFIG = cql_sac.Config(hidden=(16,), discount=0.9, tau=0.1, num_samples=4)
-OPTIONS = cql_sac_options.Config(hidden=(16,), discount=0.9, tau=0.1, num_samples=4)
+OPTIONS = cql_lagrange.Config(hidden=(16,), discount=0.9, tau=0.1, num_samples=4)
 SIZE = 64
 assert_close = np.testing.assert_allclose
 
@@ -257,8 +257,8 @@ def test_chunks_under_vmap_and_with_a_factor() -> None:
 # ---- the options
 
 
-def options_state(**changes: Any) -> cql_sac_options.State:
-    return cql_sac_options.init(jax.random.key(0), replace(OPTIONS, **changes), DATASET.spec)
+def options_state(**changes: Any) -> cql_lagrange.State:
+    return cql_lagrange.init(jax.random.key(0), replace(OPTIONS, **changes), DATASET.spec)
 
 
 def test_options_off_are_the_core() -> None:
@@ -268,15 +268,15 @@ def test_options_off_are_the_core() -> None:
     noise = jax.random.normal(KEY, (OPTIONS.num_samples, *BATCH.actions.shape))
     jax.tree.map(
         assert_close,
-        cql_sac_options.target_values(core, BATCH, noise, OPTIONS),
+        cql_lagrange.target_values(core, BATCH, noise, OPTIONS),
         sac.target_values(core, BATCH, noise[0], CONFIG),
     )
     assert_close(
-        cql_sac_options.actor_loss(core.actor, core, BATCH, noise[0], OPTIONS),
+        cql_lagrange.actor_loss(core.actor, core, BATCH, noise[0], OPTIONS),
         sac.actor_loss(core.actor, core, BATCH, noise[0], CONFIG),
     )
-    assert cql_sac_options.multiplier(state.log_multiplier) == 1
-    after, metrics = cql_sac_options.update(state, BATCH, KEY, OPTIONS)
+    assert cql_lagrange.multiplier(state.log_multiplier) == 1
+    after, metrics = cql_lagrange.update(state, BATCH, KEY, OPTIONS)
     assert after.log_multiplier == 0 and "multiplier" not in metrics
 
 
@@ -284,7 +284,7 @@ def test_max_backup_takes_the_best_of_the_sampled() -> None:
     config, state = replace(OPTIONS, max_backup=True), make_state()
     noise = jax.random.normal(KEY, (OPTIONS.num_samples, *BATCH.actions.shape))
     each = jnp.stack([sac.target_values(state, BATCH, one, CONFIG) for one in noise])
-    found = cql_sac_options.target_values(state, BATCH, noise, config)
+    found = cql_lagrange.target_values(state, BATCH, noise, config)
     assert_close(found, each.max(0), rtol=1e-5)
     assert (found >= each.mean(0) - 1e-6).all() and (found > each.mean(0) + 1e-3).any()
 
@@ -293,10 +293,10 @@ def test_max_backup_counts_the_entropy_of_the_action_it_took() -> None:
     config = replace(OPTIONS, max_backup=True, entropy_in_target=True)
     state = make_state()._replace(log_temperature=jnp.log(0.7))
     noise = jax.random.normal(KEY, (OPTIONS.num_samples, *BATCH.actions.shape))
-    plain = cql_sac_options.target_values(
+    plain = cql_lagrange.target_values(
         state, BATCH, noise, replace(config, entropy_in_target=False)
     )
-    found = cql_sac_options.target_values(state, BATCH, noise, config)
+    found = cql_lagrange.target_values(state, BATCH, noise, config)
     each = jnp.stack([sac.target_values(state, BATCH, one, CONFIG) for one in noise])
     surprise = jnp.take_along_axis(
         sac.sample(state.actor, BATCH.next_observations, noise)[1], each.argmax(0)[None], 0
@@ -314,7 +314,7 @@ def test_entropy_counts_in_targets_only_if_asked_for() -> None:
     assert not CONFIG.entropy_in_target and jnp.abs(without - counted).max() > 0.1
 
 
-def likelihood(state: cql_sac_options.State) -> float:
+def likelihood(state: cql_lagrange.State) -> float:
     """Mean log-density of the data's actions."""
     policy = sac.policy(state.parent.actor, BATCH.observations)
     return float(log_density(*policy, BATCH.actions).mean())
@@ -324,7 +324,7 @@ def test_warm_start_clones_and_then_stops() -> None:
     """With critics that never learn, any liking for the data's actions comes from cloning."""
     config = replace(OPTIONS, warm_start_steps=60, actor_learning_rate=3e-2)
     state, before = options_state(), options_state().parent
-    step = jax.jit(partial(cql_sac_options.update, config=config))
+    step = jax.jit(partial(cql_lagrange.update, config=config))
     start = likelihood(state)
     for key in jax.random.split(KEY, 60):
         state, _ = step(state, BATCH, key)
@@ -332,7 +332,7 @@ def test_warm_start_clones_and_then_stops() -> None:
     noise = jax.random.normal(KEY, BATCH.actions.shape)
     for number, cloning in ((0, True), (60, True), (61, False)):
         at = before._replace(step=jnp.array(number))
-        found = cql_sac_options.actor_loss(before.actor, at, BATCH, noise, config)
+        found = cql_lagrange.actor_loss(before.actor, at, BATCH, noise, config)
         improving = sac.actor_loss(before.actor, at, BATCH, noise, config)
         assert bool(jnp.isclose(found, improving)) != cloning
 
@@ -342,7 +342,7 @@ def test_multiplier_rises_above_the_target_and_falls_below(
     target_gap: float, direction: int
 ) -> None:
     config = replace(OPTIONS, target_gap=target_gap, multiplier_learning_rate=0.1)
-    after, metrics = cql_sac_options.update_multiplier(options_state(), BATCH, KEY, config)
+    after, metrics = cql_lagrange.update_multiplier(options_state(), BATCH, KEY, config)
     assert direction * after.log_multiplier > 0.09
     assert metrics["multiplier"] == 1
     proposals = cql_sac.propose(options_state().parent, BATCH, KEY, config)
@@ -351,12 +351,12 @@ def test_multiplier_rises_above_the_target_and_falls_below(
 
 
 def test_multiplier_is_bounded_and_weighs_the_penalty() -> None:
-    assert_close(cql_sac_options.multiplier(jnp.array(50.0)), 1e6)
+    assert_close(cql_lagrange.multiplier(jnp.array(50.0)), 1e6)
     state = options_state()
-    _, once = cql_sac_options.update(state, BATCH, KEY, OPTIONS)
+    _, once = cql_lagrange.update(state, BATCH, KEY, OPTIONS)
     thrice = state._replace(log_multiplier=jnp.log(3.0))
-    _, weighted = cql_sac_options.update(thrice, BATCH, KEY, OPTIONS)
-    _, by_alpha = cql_sac_options.update(
+    _, weighted = cql_lagrange.update(thrice, BATCH, KEY, OPTIONS)
+    _, by_alpha = cql_lagrange.update(
         state, BATCH, KEY, replace(OPTIONS, alpha=3 * OPTIONS.alpha)
     )
     assert_close(weighted["critic_loss"], by_alpha["critic_loss"], rtol=1e-5)
@@ -391,7 +391,7 @@ def test_training_pulls_the_critics_towards_the_data() -> None:
 
 def test_interrupted_options_go_on_to_the_same_bits(tmp_path: Path) -> None:
     config = replace(OPTIONS, target_gap=1.0, warm_start_steps=5, max_backup=True)
-    whole = short_run(cql_sac_options, config, num_steps=30)
+    whole = short_run(cql_lagrange, config, num_steps=30)
 
     def stop(run: training.Run) -> None:
         if len(run.steps) == 2:
@@ -399,14 +399,14 @@ def test_interrupted_options_go_on_to_the_same_bits(tmp_path: Path) -> None:
 
     options = {"num_steps": 30, "checkpoint": tmp_path}
     with pytest.raises(KeyboardInterrupt):
-        short_run(cql_sac_options, config, callbacks=[stop], **options)
+        short_run(cql_lagrange, config, callbacks=[stop], **options)
     assert any(tmp_path.iterdir())
-    resumed = short_run(cql_sac_options, config, **options)
+    resumed = short_run(cql_lagrange, config, **options)
     jax.tree.map(np.testing.assert_array_equal, resumed.policy.state, whole.policy.state)
     assert resumed.metrics["multiplier"].shape == (3, 2)
 
 
-@pytest.mark.parametrize("algorithm", [cql_sac, cql_sac_options])
+@pytest.mark.parametrize("algorithm", [cql_sac, cql_lagrange])
 def test_discrete_actions_are_refused(algorithm: ModuleType) -> None:
     with pytest.raises(ValueError, match="discrete"):
         algorithm.init(jax.random.key(0), algorithm.Config(), data.Spec(3, None, None, 4))

@@ -21,7 +21,7 @@ from offline_tutor.data import (
     load_dataset,
     normalization,
 )
-from offline_tutor.datasets import library
+from offline_tutor.data import library
 
 EPISODES = (5, 3, 4)  # lengths
 # Minari asks for author, code and environment, which test data do without.

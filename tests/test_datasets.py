@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from offline_tutor.data import load_dataset
-from offline_tutor.datasets import library
-from offline_tutor.datasets.cartpole_linear import BEST, EXPERT, MIXED, RANDOM
-from offline_tutor.datasets.make import RECIPES
+from offline_tutor.data import library
+from offline_tutor.book.recipes.cartpole_linear import BEST, EXPERT, MIXED, RANDOM
+from offline_tutor.book.recipes.make import RECIPES
 from offline_tutor.environments import PointMaze
 
 CARTPOLE = [MIXED, EXPERT, RANDOM]
@@ -51,7 +51,7 @@ def test_it_says_what_it_is(name):
     metadata = library.open_folder(library.ROOT / name).storage.metadata
     assert metadata["license"] == "CC-BY-4.0"
     assert metadata["author"] == {"The offline_tutor authors"}
-    assert metadata["code_permalink"] == f"python -m offline_tutor.datasets.make {name}"
+    assert metadata["code_permalink"] == f"python -m offline_tutor.book.recipes.make {name}"
     assert len(metadata["description"]) > 100
     assert (library.ROOT / name / "data/main_data.hdf5").stat().st_size < 1e6
 
@@ -159,7 +159,7 @@ def count_cells(dataset) -> int:
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_its_program_makes_it_again(name, tmp_path):
     """Byte for byte on the machine that made it; the same episodes and nearly so elsewhere."""
-    command = [sys.executable, "-m", "offline_tutor.datasets.make", name, "--output", str(tmp_path)]
+    command = [sys.executable, "-m", "offline_tutor.book.recipes.make", name, "--output", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=500)
     if all(
         (tmp_path / name / file).read_bytes() == (library.ROOT / name / file).read_bytes()

@@ -11,7 +11,7 @@ import pytest
 
 from offline_tutor import data, environments, evaluation, training
 from offline_tutor.algorithms import bc_discrete, cql_qr_dqn, dqn, qr_dqn, td3_bc
-from offline_tutor.data import Transitions
+from offline_tutor.types import Transitions
 
 SMALL: dict[str, Any] = {"hidden": (16,), "learning_rate": 1e-2}
 QR = cql_qr_dqn.Config(**SMALL, num_quantiles=8, tau=0.02, target_period=1)

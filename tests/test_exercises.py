@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from offline_tutor.exercises import (
+from offline_tutor.classroom.exercises import (
     Exercise,
     Observation,
     check,
@@ -33,8 +33,8 @@ from offline_tutor.exercises import (
     solution,
     write_observations,
 )
-from offline_tutor.exercises.exercise import KINDS
-from offline_tutor.exercises.files import ObservationError
+from offline_tutor.classroom.exercises.exercise import KINDS
+from offline_tutor.classroom.exercises.files import ObservationError
 from tools.agreement import bare, definitions
 from tools.chapters import ROOT, chapters
 from tools.exercises import (

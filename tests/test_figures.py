@@ -24,16 +24,16 @@ from py_mini_racer import MiniRacer
 
 matplotlib.use("agg")
 
-from offline_tutor import figures
+from offline_tutor.book import figures
 from offline_tutor.data import load_dataset
 from offline_tutor.environments import NOISE, STEP, PointMaze
 from offline_tutor.evaluation import bootstrap_interval
-from offline_tutor.figures import curves, grid, page, walk, walk_script
-from offline_tutor.figures.curves import LivePlot
-from offline_tutor.figures.page import description, figure_html
-from offline_tutor.figures.slider import slider_html
-from offline_tutor.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER, VALUES
-from offline_tutor.figures.svg import picture, unique_names
+from offline_tutor.book.figures import curves, grid, page, walk, walk_script
+from offline_tutor.book.figures.curves import LivePlot
+from offline_tutor.book.figures.page import description, figure_html
+from offline_tutor.book.figures.slider import slider_html
+from offline_tutor.book.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER, VALUES
+from offline_tutor.book.figures.svg import picture, unique_names
 from offline_tutor.progress import in_notebook, progress_bar
 from offline_tutor.training import Run
 
@@ -195,7 +195,7 @@ def test_names_are_resolved_unique_and_repeatable(figure):
     assert names
     assert len(names) == len(set(names))
     assert used == set(names)
-    program = "from offline_tutor.figures.svg import unique_names as u; print(u('<a id=\"x\">'))"
+    program = "from offline_tutor.book.figures.svg import unique_names as u; print(u('<a id=\"x\">'))"
     runs = {subprocess.check_output([sys.executable, "-c", program]) for _ in range(2)}
     assert len(runs) == 1
 
@@ -211,7 +211,7 @@ def test_names_in_a_script_change_with_those_they_mean():
     [("10.126", "10.13"), ("-0.5", "-0.5"), ("-0.001", "0"), ("3.0", "3"), ("100.0", "100")],
 )
 def test_numbers_lose_only_what_nobody_sees(written, kept):
-    from offline_tutor.figures.svg import _NUMBER, _two_decimals
+    from offline_tutor.book.figures.svg import _NUMBER, _two_decimals
 
     assert _NUMBER.sub(_two_decimals, written) == kept
 
@@ -428,7 +428,7 @@ def test_in_a_notebook_plot_and_progress_grow_in_place():
     """A real kernel: each display is updated rather than repeated, and nothing goes to stderr."""
     source = """
 import numpy as np
-from offline_tutor.figures import LivePlot
+from offline_tutor.book.figures import LivePlot
 from offline_tutor.progress import progress_bar
 from offline_tutor.training import Run
 plot = LivePlot("q", alt="The curves of three seeds rise.")
@@ -470,7 +470,7 @@ def test_intervals_are_where_the_numbers_are():
 def shown(monkeypatch):
     """What the function under test would display."""
     outputs = []
-    monkeypatch.setattr("offline_tutor.figures.results.put", outputs.append)
+    monkeypatch.setattr("offline_tutor.book.figures.results.put", outputs.append)
     return outputs
 
 
@@ -648,7 +648,7 @@ def test_a_playable_maze_is_whole_without_its_script(monkeypatch):
 @pytest.fixture
 def control(monkeypatch):
     """Calls `try_out` as a reader at a notebook does; the slider, the button and the picture."""
-    try_out_module = sys.modules["offline_tutor.figures.try_out"]
+    try_out_module = sys.modules["offline_tutor.book.figures.try_out"]
     monkeypatch.setattr(try_out_module, "attended", lambda: True)
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
@@ -697,7 +697,7 @@ def test_the_control_says_that_a_training_failed_and_can_be_used_again(control):
 
 
 def test_without_ipywidgets_the_control_says_what_to_install(monkeypatch, capsys):
-    monkeypatch.setattr(sys.modules["offline_tutor.figures.try_out"], "attended", lambda: True)
+    monkeypatch.setattr(sys.modules["offline_tutor.book.figures.try_out"], "attended", lambda: True)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     plot = LivePlot("q", alt=ALT)
     figures.try_out(print, plot, name="alpha", low=0.1, high=100, start=1)

@@ -23,12 +23,12 @@ import psutil
 import pytest
 
 from offline_tutor import cli
-from offline_tutor.exercises import exercise, exercises, observe, write_observations
-from offline_tutor.grading import marks, results, run, sandbox, submissions
-from offline_tutor.grading.limits import Limits
-from offline_tutor.grading.marks import Mark, Result
-from offline_tutor.grading.reports import report, write_marks
-from offline_tutor.grading.submissions import read_submission
+from offline_tutor.classroom.exercises import exercise, exercises, observe, write_observations
+from offline_tutor.classroom.grading import marks, results, run, sandbox, submissions
+from offline_tutor.classroom.grading.limits import Limits
+from offline_tutor.classroom.grading.marks import Mark, Result
+from offline_tutor.classroom.grading.reports import report, write_marks
+from offline_tutor.classroom.grading.submissions import read_submission
 from tools import class_of_sixty as sixty
 from tools.chapters import ROOT
 
@@ -116,7 +116,7 @@ def test_changes_of_the_notebook_are_remarked(tmp_path: Path) -> None:
     cells["cloning-loss-check"]["metadata"]["nbgrader"]["points"] = 100
     content["cells"].remove(cells["compounding-check"])
     content["cells"].append(cells["compounding"])
-    peek = "from offline_tutor.exercises.chapters.behaviour_cloning import CLONING_LOSS"
+    peek = "from offline_tutor.classroom.exercises.chapters.behaviour_cloning import CLONING_LOSS"
     content["cells"].append(cells["imports"] | {"source": peek, "metadata": []})
     content["cells"] += [{"cell_type": "code", "source": ["a\ud800", 7]}, None]
     file = tmp_path / "ann.ipynb"

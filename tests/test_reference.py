@@ -21,14 +21,14 @@ import pytest
 from offline_tutor.algorithms import (
     cql_qr_dqn,
     cql_sac,
-    cql_sac_options,
+    cql_lagrange,
     dqn,
     qr_dqn,
     sac,
     td3,
     td3_bc,
 )
-from offline_tutor.data import Transitions
+from offline_tutor.types import Transitions
 
 FOLDER = Path(os.environ.get("OFFLINE_TUTOR_REFERENCE", Path(__file__).parent / "reference"))
 FILES = sorted(FOLDER.glob("*.npz"))
@@ -171,7 +171,7 @@ def check_cql_sac(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None
         for kind in ("expected/", "noise/", "batch/")
     )
     lagrange = meta["lagrange"]
-    config = cql_sac_options.Config(
+    config = cql_lagrange.Config(
         discount=meta["discount"],
         target_entropy=meta["target_entropy"],
         entropy_in_target=meta["backup_entropy"],
@@ -198,7 +198,7 @@ def check_cql_sac(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None
 
     backup = noise["normal_backup"]
     backup = backup[None] if backup.ndim == 2 else backup.swapaxes(0, 1)
-    targets = cql_sac_options.target_values(state, batch, backup, config)
+    targets = cql_lagrange.target_values(state, batch, backup, config)
     close(jnp.exp(state.log_temperature), expected["alpha"])
     q1, q2 = td3.values(critic, batch.observations, batch.actions)
     close([q1.mean(), q2.mean()], [expected["average_qf1"], expected["average_qf2"]])
@@ -215,12 +215,12 @@ def check_cql_sac(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None
     gaps = cql_sac.gaps(critic, batch, *proposals)
     close(gaps, [expected["cql_qf1_diff"], expected["cql_qf2_diff"]])
     log_multiplier = jnp.asarray(meta["log_alpha_prime"] if lagrange else 0.0)
-    weight = config.alpha * cql_sac_options.multiplier(log_multiplier)
+    weight = config.alpha * cql_lagrange.multiplier(log_multiplier)
     target_gap = config.target_gap or 0.0
     penalties = [expected["cql_min_qf1_loss"], expected["cql_min_qf2_loss"]]
     close(weight * (gaps - target_gap), penalties)
     if lagrange:
-        loss = cql_sac_options.multiplier_loss(log_multiplier, gaps, target_gap, config.alpha)
+        loss = cql_lagrange.multiplier_loss(log_multiplier, gaps, target_gap, config.alpha)
         close(loss, expected["lagrange_loss"])
     total, gradient = jax.value_and_grad(cql_sac.critic_loss)(
         critic, state, batch, targets, jax.random.key(0), replace(config, alpha=weight)
@@ -240,7 +240,7 @@ def _check_actor(
     close(density, expected["expected/log_pi"])
     loss = sac.temperature_loss(state.log_temperature, density, batch, config)
     close(loss, expected["expected/alpha_loss"])
-    loss, gradient = jax.value_and_grad(cql_sac_options.actor_loss)(
+    loss, gradient = jax.value_and_grad(cql_lagrange.actor_loss)(
         state.actor, state, batch, noise, config
     )
     close(loss, expected["expected/actor_loss"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from offline_tutor.algorithms import cql_qr_dqn, qr_dqn, td3, td3_bc
-from offline_tutor.source import code_lines
+from offline_tutor.book.code_lines import code_lines
 
 EXAMPLE = '''"""A module
 of two lines of docstring."""

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from offline_tutor.exercises import exercises
+from offline_tutor.classroom.exercises import exercises
 from tools.chapters import ROOT, chapters
 
 GUIDE = (ROOT / "book" / "teach.md").read_text()

@@ -17,8 +17,8 @@ from pathlib import Path
 import nbformat
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
-from offline_tutor.exercises import Exercise, exercises
-from offline_tutor.exercises.judging import rubric_text
+from offline_tutor.classroom.exercises import Exercise, exercises
+from offline_tutor.classroom.exercises.judging import rubric_text
 from tools.chapters import ROOT
 
 SOURCES = ROOT / "notebooks" / "exercises"

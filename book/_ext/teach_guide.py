@@ -12,7 +12,7 @@ from typing import Any
 from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 
-from offline_tutor.exercises import exercises
+from offline_tutor.classroom.exercises import exercises
 from tools.chapters import Chapter, chapters
 from tools.execute import CACHE
 

@@ -1,7 +1,7 @@
 """One file an algorithm, in the order of the book.
 
 Discrete actions: `bc_discrete`, `dqn`, `qr_dqn`, `cql_qr_dqn`. Continuous ones: `bc`, `td3`,
-`td3_bc`, `sac`, `cql_sac`, and `cql_sac_options`, what the authors' code can switch on besides.
+`td3_bc`, `sac`, `cql_sac`, and `cql_lagrange`, what the authors' code can switch on besides.
 
 Each is a module with a frozen dataclass `Config`, a `State`, and pure functions:
 

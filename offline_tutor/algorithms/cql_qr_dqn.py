@@ -12,8 +12,8 @@ import jax
 
 from offline_tutor.algorithms import qr_dqn
 from offline_tutor.algorithms.qr_dqn import State, act, explore, init, value  # noqa: F401  (the parent's)
-from offline_tutor.data import Array, Transitions
-from offline_tutor.networks import Params
+from offline_tutor.types import Array, Transitions
+from offline_tutor.types import Params
 
 
 @dataclass(frozen=True)

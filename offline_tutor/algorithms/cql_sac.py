@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from offline_tutor.algorithms import sac, td3
 from offline_tutor.algorithms.sac import State, act, explore, init, value  # noqa: F401  (the parent's)
 from offline_tutor.algorithms.td3 import Critic
-from offline_tutor.data import Array, Transitions
+from offline_tutor.types import Array, Transitions
 from offline_tutor.networks import mean_in_chunks
 
 

@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from offline_tutor.data import Array, Spec, Transitions
-from offline_tutor.networks import Params, gradient_step, init_mlp, mlp
+from offline_tutor.types import Array, Spec, Transitions
+from offline_tutor.networks import gradient_step, init_mlp, mlp
+from offline_tutor.types import Params
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import optax
 
 from offline_tutor.algorithms import dqn
 from offline_tutor.algorithms.dqn import State, choose
-from offline_tutor.data import Array, Spec, Transitions
-from offline_tutor.networks import Params, mlp
+from offline_tutor.types import Array, Spec, Transitions
+from offline_tutor.networks import mlp
+from offline_tutor.types import Params
 
 
 @dataclass(frozen=True)

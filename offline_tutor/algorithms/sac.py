@@ -15,8 +15,9 @@ import optax
 
 from offline_tutor.algorithms import td3
 from offline_tutor.algorithms.td3 import Critic, values
-from offline_tutor.data import Array, Spec, Transitions
-from offline_tutor.networks import Params, gradient_step, init_mlp, mlp, squash
+from offline_tutor.types import Array, Spec, Transitions
+from offline_tutor.networks import gradient_step, init_mlp, mlp, squash
+from offline_tutor.types import Params
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import optax
 
 from offline_tutor.algorithms.bc import policy
-from offline_tutor.data import Array, Spec, Transitions
-from offline_tutor.networks import Params, gradient_step, init_mlp, mlp
+from offline_tutor.types import Array, Spec, Transitions
+from offline_tutor.networks import gradient_step, init_mlp, mlp
+from offline_tutor.types import Params
 
 Critic = tuple[Params, Params]  # the twins
 

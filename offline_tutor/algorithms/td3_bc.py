@@ -15,8 +15,8 @@ import jax.numpy as jnp
 
 from offline_tutor.algorithms import td3
 from offline_tutor.algorithms.td3 import State, act, init, round_length, value  # noqa: F401  (the parent's)
-from offline_tutor.data import Array, Transitions
-from offline_tutor.networks import Params
+from offline_tutor.types import Array, Transitions
+from offline_tutor.types import Params
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What the book shows: its figures, results that took too long for the build, recipes of data."""

@@ -1,0 +1,159 @@
+"""Learning curves: finished, or growing under the cell while training runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from offline_tutor.evaluation import bootstrap_interval
+from offline_tutor.book.figures.page import bundle, description, figure_html, panels, put
+from offline_tutor.book.figures.style import INK, look
+from offline_tutor.progress import in_notebook
+
+if TYPE_CHECKING:
+    from offline_tutor.training import Run
+
+References = Mapping[str, float]
+
+
+def learning_curves(
+    ax: Axes,
+    steps: np.ndarray,
+    values: np.ndarray,
+    method: str | None = None,
+    *,
+    references: References | None = None,
+) -> None:
+    """Draw every seed thin, their mean thick, and the 95 % bootstrap interval of the mean.
+
+    Args:
+        ax: the axes to draw in.
+        steps: (records,) gradient steps.
+        values: (records, seeds), or (records, seeds, episodes), of which episodes are averaged.
+        method: whose look the curves have; without one they have the page's colour.
+        references: horizontal lines, by the name of their look: `{"limit": 1.0, "data": 0.2}`.
+    """
+    values = np.asarray(values, float)
+    values = values.reshape(*values.shape[:2], -1).mean(-1)
+    known = np.isfinite(values).all(1)  # a record of steps that learned nothing has no metrics
+    steps, values = np.asarray(steps)[known], values[known]
+    color = look(method).color if method else INK
+    ax.plot(steps, values, color=color, linewidth=0.8, alpha=0.5)
+    ax.plot(steps, values.mean(1), color=color, linewidth=2.5)
+    if values.shape[1] > 1 and len(values):
+        _, low, high = np.transpose([bootstrap_interval(row) for row in values])
+        ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
+    ax.margins(y=0.2)  # room for the names of references
+    draw_references(ax, references)
+    ax.set_xlabel("gradient steps")
+    ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+
+
+def draw_references(ax: Axes, references: References | None, *, vertical: bool = False) -> None:
+    """Draw lines at values that methods are measured against, each with its name at its end.
+
+    Call it last: where a name stands depends on the limits of the axes.
+    """
+    for name, value in (references or {}).items():
+        chosen = look(name)
+        style: dict[str, Any] = {"color": chosen.color, "linestyle": chosen.linestyle}
+        if vertical:
+            ax.axvline(value, linewidth=1.2, **style)
+            x, y, coordinates = value, 1.0, ("data", "axes fraction")
+            low, high = ax.get_xlim()
+            side = "right" if value > (low + high) / 2 else "left"
+        else:
+            ax.axhline(value, linewidth=1.2, **style)
+            x, y, coordinates, side = 1.0, value, ("axes fraction", "data"), "right"
+        ax.annotate(
+            chosen.label,
+            (x, y),
+            xycoords=coordinates,
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha=side,
+            color=chosen.color,
+            fontsize=11,
+        )
+
+
+class LivePlot:
+    """A callback for `train` that draws the run so far; the book keeps its last state.
+
+        train(td3, dataset, callbacks=[LivePlot("q", "return", method="td3", alt="...")])
+
+    Args:
+        names: metrics to show, a panel each; "return" is the evaluation. All that there are when
+            none is named.
+        alt: a sentence that says what is to be seen at the end.
+        method: whose look the curves have.
+        references: for a panel's name the lines that `learning_curves` takes.
+        titles: what stands above a panel, where that is not the metric's name.
+        logarithmic: names of panels whose axis counts in powers of ten.
+
+    Outside a notebook it does nothing. Drawing takes a tenth of the time at most: where it was
+    drawn a moment ago, the plot waits, but for the end of the run.
+    """
+
+    def __init__(
+        self,
+        *names: str,
+        alt: str,
+        method: str | None = None,
+        references: Mapping[str, References] | None = None,
+        titles: Mapping[str, str] | None = None,
+        logarithmic: Sequence[str] = (),
+        size: tuple[float, float] = (2.9, 2.6),
+    ):
+        description(alt)  # a bad one is better refused before training than after
+        self.names, self.alt, self.method, self.size = names, alt, method, size
+        self.references, self.titles = references or {}, titles or {}
+        self.logarithmic = logarithmic
+        self._run: Run | None = None
+        self._handle: Any = None
+        self._rests_until = 0.0
+
+    def __call__(self, run: Run) -> None:
+        """Draw the run so far in place of what was drawn before."""
+        if not in_notebook():
+            return
+        start, finished = time.perf_counter(), run.steps[-1] >= run.num_steps
+        if run is self._run and not finished and start < self._rests_until:
+            return
+        figures = self.draw(run)
+        output = bundle(figure_html(figures, alt=self.alt), self.alt, figures)
+        if run is self._run:
+            self._handle.update(output, raw=True)
+        else:
+            self._run, self._handle = run, put(output, display_id=True)
+        now = time.perf_counter()
+        self._rests_until = now + 9 * (now - start)
+
+    def draw(self, run: Run) -> list[Figure]:
+        """Return the figures of a run, one for each name."""
+        curves = dict(run.metrics)
+        if run.evaluations.shape[-1]:
+            curves["return"] = run.evaluations
+        names = self.names or tuple(curves)
+        if unknown := [name for name in names if name not in curves]:
+            raise ValueError(
+                f"LivePlot: the run has no {unknown[0]!r}; it has: {', '.join(curves)}"
+                + ("" if "return" in curves else ' ("return" needs `evaluate`)')
+            )
+        figures, axes = panels(len(names), self.size)
+        for name, ax in zip(names, axes, strict=True):
+            references = self.references.get(name)
+            learning_curves(ax, run.steps, curves[name], self.method, references=references)
+            if name in self.logarithmic:
+                ax.set_yscale("log")
+            elif name == "return" and np.isin(curves[name], (0, 1)).all():
+                ax.set_ylim(-0.05, 1.1)  # success or failure: a share is seen between 0 and 1
+            ax.set_xlim(0, run.num_steps)
+            ax.set_title(self.titles.get(name, name.replace("_", " ")))
+        return figures

@@ -1,0 +1,131 @@
+"""One look for every figure of the book: a colour, a line and a marker for each method.
+
+Pages are light or dark as the reader likes, so a figure has no background of its own: lines and
+letters that belong to the page are drawn in `INK`, surfaces that hide what lies under them in
+`PAPER`; both follow the page's theme once the figure is shown (`svg.py`). The method colours are
+fixed. Each has a contrast of at least 3:1 on white and on #121212, and those that meet in one
+figure stay apart for readers who see no red, no green or no blue (`tests/test_figures.py`
+computes both). Line styles and markers say the same a second time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.ticker import MaxNLocator
+
+INK = "#010102"  # almost black: becomes the colour of the page's text
+PAPER = "#fdfdfe"  # almost white: becomes the colour of the page's background
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one method is drawn, always and everywhere."""
+
+    label: str
+    color: str
+    linestyle: str | tuple[float, tuple[float, ...]]
+    marker: str
+
+
+_DASHED, _DOTTED, _DASH_DOT = (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2))
+
+LOOKS: dict[str, Look] = {
+    "data": Look("dataset", INK, _DOTTED, "."),
+    "bc": Look("behaviour cloning", "#1964ca", "-", "s"),
+    "td3": Look("TD3", "#e1672a", _DASHED, "^"),
+    "td3_bc": Look("TD3+BC", "#10a68d", "-", "o"),
+    "dqn": Look("DQN", "#d24628", _DASHED, "^"),
+    "qr_dqn": Look("QR-DQN", "#359295", _DASH_DOT, "v"),
+    "sac": Look("SAC", "#7e5b17", _DASH_DOT, "v"),
+    "cql": Look("CQL", "#a53680", "-", "D"),
+    "online": Look("online", "#9c70f1", _DASHED, "P"),
+    "truth": Look("truth", INK, _DASHED, ""),
+    "limit": Look("highest possible value", INK, "-", ""),
+}
+LOOKS["cql_qr_dqn"] = LOOKS["cql_sac"] = LOOKS["cql"]
+
+VALUES: Colormap = plt.get_cmap("viridis")  # values and Q: perceptually uniform
+# Counts: one hue, from nearly transparent to full, so that more is stronger on either background.
+COUNTS: Colormap = LinearSegmentedColormap.from_list(
+    "counts", [(0.16, 0.55, 0.85, 0.10), (0.16, 0.55, 0.85, 1.0)]
+)
+
+IMPOSSIBLE = "#e1672a"  # values that no policy can reach; the colour of TD3, which believes in them
+
+RC: dict[str, Any] = {
+    "figure.figsize": (6.2, 3.4),  # one inch is 72 pixels of the page
+    "figure.facecolor": "none",
+    "figure.constrained_layout.use": True,
+    "axes.facecolor": "none",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 13,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 13,
+    "font.size": 13,
+    "text.color": INK,
+    "text.hinting": "none",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 12,
+    "ytick.labelsize": 12,
+    "lines.linewidth": 2,
+    "lines.markersize": 6,
+    "legend.fontsize": 12,
+    "legend.frameon": False,
+    "patch.edgecolor": INK,
+    "hatch.color": INK,
+    "image.cmap": "viridis",
+    "svg.fonttype": "none",  # letters stay letters: they can be searched, read and zoomed
+    "svg.hashsalt": "offline_tutor",  # the same figure gives the same file
+}
+
+
+def use_style() -> None:
+    """Make the book's look Matplotlib's default; importing `offline_tutor.book.figures` does it."""
+    plt.style.use(RC)
+
+
+def look(method: str) -> Look:
+    """Return the look of a method by its module's name, such as "td3_bc"."""
+    if method not in LOOKS:
+        raise ValueError(f"no look for {method!r}; there is one for: {', '.join(LOOKS)}")
+    return LOOKS[method]
+
+
+def line(method: str, **changes: Any) -> dict[str, Any]:
+    """Return keywords for `Axes.plot` that draw a method's line: `ax.plot(x, y, **line("td3"))`."""
+    chosen = look(method)
+    return {
+        "label": chosen.label,
+        "color": chosen.color,
+        "linestyle": chosen.linestyle,
+        "marker": chosen.marker,
+        **changes,
+    }
+
+
+def add_colorbar(drawn: ScalarMappable, label: str, *, impossible: bool = False) -> None:
+    """Add a flat colour bar under the axes; its tip shows the colour of impossible values."""
+    axes = drawn.axes  # type: ignore[attr-defined]
+    bar = axes.figure.colorbar(
+        drawn,
+        ax=axes,
+        location="bottom",
+        fraction=0.05,
+        aspect=25,
+        pad=0.02,
+        extend="max" if impossible else "neither",
+    )
+    bar.set_label(f"{label} (orange: impossible)" if impossible else label, fontsize=12)
+    bar.outline.set_visible(False)
+    bar.solids.set_edgecolor("face")  # hides the hair lines between its steps
+    bar.locator = MaxNLocator(4)

@@ -1,0 +1,93 @@
+"""What critics believe everywhere in the maze while they are trained, for four methods.
+
+    python -m offline_tutor.book.precomputed.q_in_training maze/stitch-v0
+
+writes q_in_training_maze_stitch.npz with, for each method and each of `FRAMES` moments,
+
+    steps     gradient steps until then
+    believed  what the critic thinks of A with the policy's action, by seed
+    returns   mean undiscounted return of episodes from A, by seed: success in the maze
+    values    the critic's value of the policy's action at every lattice point, of the seed in the
+              middle when seeds are ordered by `believed` at the end; `middle` says which
+
+Each method has the settings, and where there is one the alpha, of its row in the table of the
+chapter on continuous CQL; what the file holds is in the environment's own units.
+"""
+
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from offline_tutor.data import Dataset
+from offline_tutor.environments import PointMaze
+from offline_tutor.evaluation import evaluate
+from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep, sweep
+from offline_tutor.training import Run, train
+
+METHODS = ("td3", "td3_bc", "sac", "cql")
+ALPHAS = {"td3": np.inf, "td3_bc": 1.0, "sac": 0.0, "cql": 10.0}
+TASKS = {"maze/stitch-v0": PointMaze("A")}  # dataset: environment
+BATCH_SIZE = alpha_sweep.BATCH_SIZE
+FRAMES = 12
+SEEDS = 5
+
+
+def settings(name: str, method: str) -> tuple[Any, Any, float]:
+    """The algorithm, its configuration, and what rewards are multiplied by for the training."""
+    if method in ("td3", "td3_bc"):
+        return *alpha_sweep.settings(name, ALPHAS[method]), 1.0
+    return *cql_sac_sweep.settings(name, ALPHAS[method]), cql_sac_sweep.SCALES[name]
+
+
+def describe(name: str) -> dict[str, Any]:
+    """The configuration of each method, as the file records it."""
+    found = {method: settings(name, method) for method in METHODS}
+    return {
+        method: asdict(config) | {"reward_scale": scale}
+        for method, (_, config, scale) in found.items()
+    }
+
+
+def stem(name: str) -> str:
+    """What a dataset's file is called: "q_in_training_maze_stitch"."""
+    return f"q_in_training_{name.removesuffix('-v0').replace('/', '_')}"
+
+
+def measure(name: str, dataset: Dataset, method: str, num_steps: int, seeds: int) -> dict:
+    """Trains with one method; what the file holds of it."""
+    algorithm, config, scale = settings(name, method)
+    start = np.array([PointMaze.places["A"]], np.float32)
+    believed, fields = [], []
+
+    def look(run: Run) -> None:
+        policies = [run.policy.seed(seed) for seed in range(seeds)]
+        believed.append([policy.value(start)[0] / scale for policy in policies])
+        fields.append([alpha_sweep.field(policy)[0] / scale for policy in policies])
+
+    run = train(
+        algorithm,
+        cql_sac_sweep.scale_rewards(dataset, scale),
+        config=config,
+        num_steps=num_steps,
+        batch_size=BATCH_SIZE,
+        seeds=seeds,
+        every=max(num_steps // FRAMES, 1),
+        normalize=True,
+        evaluate=lambda policy: evaluate(policy, TASKS[name], key=1),
+        callbacks=[look],
+        progress=False,
+    )
+    middle = int(np.argsort(believed[-1])[seeds // 2])
+    return {
+        "steps": np.asarray(run.steps),
+        "believed": np.array(believed, np.float32),
+        "returns": np.asarray(run.evaluations.mean(-1)),
+        "values": np.array([frame[middle] for frame in fields], np.float16),
+        "middle": np.array(middle),
+    }
+
+
+if __name__ == "__main__":
+    print(sweep.main(sys.modules[__name__], seeds=SEEDS, tried="methods"))

@@ -1,0 +1,1 @@
+"""What a class works with: exercises that check themselves, and their grading."""

@@ -1,0 +1,441 @@
+"""Exercises of the chapter 33_sac."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from offline_tutor.types import Array
+from offline_tutor.classroom.exercises.chapters.shared import (
+    ACTIONS,
+    BATCH,
+    gaussian,
+    is_not_finite,
+    looks_like_numpy,
+    no_gradient,
+    with_other,
+)
+from offline_tutor.classroom.exercises.exercise import (
+    Case,
+    Choice,
+    Exercise,
+    Mistake,
+    Seen,
+    gradients,
+    looks_like,
+)
+
+
+def log_density(mean: Array, log_std: Array, noise: Array) -> Array:
+    """The log-density of the action tanh(u), u = mean + exp(log_std) * noise: (batch,).
+
+    `mean`, `log_std`, `noise`: (batch, action); the noise is standard normal.
+    """
+    u = mean + jnp.exp(log_std) * noise
+    log_normal = -0.5 * noise**2 - log_std - 0.5 * jnp.log(2 * jnp.pi)
+    log_slope = 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u))
+    return (log_normal - log_slope).sum(axis=-1)
+
+
+def _density_case(rng: np.random.Generator) -> Case:
+    mean = rng.normal(size=(BATCH, ACTIONS))
+    mean[0, 0] = rng.choice([-1, 1]) * rng.uniform(12, 14)  # tanh of it rounds to 1
+    log_std = rng.uniform(-1.5, -0.3, size=(BATCH, ACTIONS))
+    return {
+        "mean": jnp.asarray(mean, jnp.float32),
+        "log_std": jnp.asarray(log_std, jnp.float32),
+        "noise": gaussian(rng, BATCH, ACTIONS),
+    }
+
+
+def _density_by(
+    normal: Callable[[Array, Array], Array] = lambda noise, log_std: (
+        -0.5 * noise**2 - log_std - 0.5 * np.log(2 * np.pi)
+    ),
+    correction: Callable[[Array], Array] = lambda u: (
+        -2 * (np.log(2.0) - u - np.logaddexp(0.0, -2 * u))
+    ),
+    over: Callable[[Array], Array] = lambda each: each.sum(axis=-1),
+) -> Callable[..., Any]:
+    """A variation of the log-density, by its normal, its correction, and how components join."""
+
+    def wrong(mean: Any, log_std: Any, noise: Any) -> Any:
+        return over(normal(noise, log_std) + correction(mean + np.exp(log_std) * noise))
+
+    return wrong
+
+
+def _stands_still(mine: Seen, right: Seen, case: Case) -> bool:
+    """Shows where ordinary rows agree roughly, and those do not that run far out."""
+    u = np.abs(case["mean"] + np.exp(case["log_std"]) * case["noise"])
+    near, far = (u < 2.5).all(axis=-1), (u > 8).any(axis=-1)
+    if mine["value"].shape != near.shape or not near.any():
+        return False
+    gap = np.abs(mine["value"] - right["value"])
+    return bool(gap[near].max() < 0.05 and gap[far].min() > 0.5)
+
+
+def _is_not_summed(mine: Seen, right: Seen, case: Case) -> bool:
+    return mine["value"].shape == case["mean"].shape
+
+
+TANH_DENSITY = Exercise(
+    id="tanh-log-density",
+    chapter="33_sac",
+    kind="fill in",
+    title="How likely was that action?",
+    minutes=15,
+    points=4,
+    function="log_density",
+    reference=log_density,
+    case=_density_case,
+    probe=gradients("mean"),
+    mistakes=(
+        Mistake(
+            "one density for each component",
+            _is_not_summed,
+            "There is a number for each of an action's components. The components are drawn "
+            "independently, so the action's density is their product, and its logarithm one sum "
+            "for each row.",
+        ),
+        Mistake(
+            "rounds to infinity",
+            is_not_finite,
+            "Where u is large, tanh(u) rounds to 1 and the logarithm of 0 is minus infinity: one "
+            "such sample makes the whole network a NaN. 1 - tanh(u)^2 is 4 / (e^u + e^-u)^2; "
+            "write its logarithm with softplus.",
+        ),
+        Mistake(
+            "correction missing",
+            looks_like_numpy(_density_by(correction=np.zeros_like)),
+            "This is the density of u. The action is tanh(u), which presses the whole line into "
+            "(-1, 1), so that its density is larger where tanh is flat. As it stands it does not "
+            "integrate to one.",
+        ),
+        Mistake(
+            "correction the wrong way round",
+            looks_like_numpy(
+                _density_by(correction=lambda u: 2 * (np.log(2.0) - u - np.logaddexp(0.0, -2 * u)))
+            ),
+            "The correction has the wrong sign. tanh presses the line *together*: the same "
+            "probability on a shorter piece, so the density grows where tanh is flat.",
+        ),
+        Mistake(
+            "patched with a small number",
+            _stands_still,
+            "A small number inside the logarithm keeps it finite, and makes it wrong just where it "
+            "matters: far out the true correction goes on growing, and yours stands still and "
+            "has no gradient. Find the form that is exact; softplus helps.",
+        ),
+        Mistake(
+            "mean over the components",
+            looks_like_numpy(_density_by(over=lambda each: each.mean(axis=-1))),
+            "The components' log-densities are averaged. A product of densities has the *sum* of "
+            "their logarithms: with a mean an arm of seven joints would seem as easy to guess as "
+            "one.",
+        ),
+        Mistake(
+            "sum over the rows",
+            looks_like_numpy(
+                _density_by(over=lambda each: each.sum(axis=0)),
+                _density_by(over=lambda each: each.sum()),
+            ),
+            "Rows of the minibatch are added up. Sum over the components of each action, the last "
+            "axis.",
+        ),
+        Mistake(
+            "deviation left out",
+            looks_like_numpy(
+                _density_by(lambda noise, log_std: -0.5 * noise**2 - 0.5 * np.log(2 * np.pi))
+            ),
+            "As it stands every policy is equally sure of itself: the normal density of u falls as "
+            "its deviation grows, and that term is missing.",
+        ),
+        Mistake(
+            "deviation in place of its logarithm",
+            looks_like_numpy(
+                _density_by(
+                    lambda noise, log_std: (
+                        -0.5 * noise**2 - np.exp(log_std) - 0.5 * np.log(2 * np.pi)
+                    )
+                )
+            ),
+            "The deviation itself is subtracted where its logarithm belongs.",
+        ),
+        Mistake(
+            "the normal's constant is missing",
+            looks_like_numpy(
+                _density_by(lambda noise, log_std: -0.5 * noise**2 - log_std),
+                _density_by(lambda noise, log_std: -0.5 * noise**2 - log_std - np.log(2 * np.pi)),
+            ),
+            "A constant of the normal density is missing or twice there. No gradient of the actor "
+            "notices it, but the thermostat does: it compares this with an entropy in nats.",
+        ),
+    ),
+    hints=(
+        "Two parts for each component: the log-density of u, which is normal, and the correction "
+        "for tanh.",
+        "u is `noise` deviations away from its mean, so the normal part needs only `noise` and "
+        "`log_std`. Do not forget the constant with 2 pi.",
+        "log(1 - tanh(u)^2) = 2 (log 2 - u - log(1 + e^(-2u))), and `jax.nn.softplus(x)` is "
+        "log(1 + e^x). Sum over the last axis.",
+    ),
+    praise="It never asks for 1 - tanh(u)^2, which JAX rounds to 0 in 32 bits from about u = 8 on, "
+    "but for its logarithm, which is an ordinary number everywhere. And since the noise is at "
+    "hand, nothing has to be inverted.",
+)
+
+
+def soft_targets(
+    rewards: Array,
+    terminations: Array,
+    next_q1: Array,
+    next_q2: Array,
+    next_log_density: Array,
+    temperature: float,
+    discount: float,
+) -> Array:
+    """What SAC's critics should have said: (batch,).
+
+    All arrays (batch,): `next_q1`, `next_q2` are what the target critics say of an action drawn in
+    the next state, `next_log_density` how likely it was.
+    """
+    soft = jnp.minimum(next_q1, next_q2) - temperature * next_log_density
+    return rewards + discount * (1 - terminations) * soft
+
+
+def _soft_case(rng: np.random.Generator) -> Case:
+    return {
+        "rewards": gaussian(rng, BATCH),
+        "terminations": jnp.asarray(rng.permutation([0.0, 0.0, 0.0, 0.0, 1.0, 1.0]), jnp.float32),
+        "next_q1": gaussian(rng, BATCH),
+        "next_q2": gaussian(rng, BATCH),
+        "next_log_density": gaussian(rng, BATCH),
+        "temperature": float(rng.uniform(0.2, 0.8)),
+        "discount": float(rng.uniform(0.7, 0.9)),
+    }
+
+
+def _soft_by(target: Callable[..., Any]) -> Callable[..., Any]:
+    """Another target: of (r, q, d, h, g), reward, smaller value, termination, pay, discount."""
+
+    def wrong(**case: Any) -> Any:
+        q = jnp.minimum(case["next_q1"], case["next_q2"])
+        pay = -case["temperature"] * case["next_log_density"]
+        return target(case["rewards"], q, case["terminations"], pay, case["discount"])
+
+    return wrong
+
+
+def _soft_from(choose: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def wrong(**case: Any) -> Any:
+        q = choose(case["next_q1"], case["next_q2"])
+        return soft_targets(**{**case, "next_q1": q, "next_q2": q})
+
+    return wrong
+
+
+SOFT_TARGET = Exercise(
+    id="soft-target",
+    chapter="33_sac",
+    kind="find the bug",
+    title="Paid after the end",
+    minutes=10,
+    points=3,
+    function="soft_targets",
+    reference=soft_targets,
+    case=_soft_case,
+    mistakes=(
+        Mistake(
+            "paid after the end",
+            looks_like(
+                _soft_by(lambda r, q, d, h, g: r + g * (1 - d) * q + h),
+                _soft_by(lambda r, q, d, h, g: r + g * (1 - d) * q + g * h),
+            ),
+            "Entropy is paid where the episode has ended: there is no next state in which anybody "
+            "could be undecided. All that comes from the next state ends with the episode.",
+        ),
+        Mistake(
+            "pay not discounted",
+            looks_like(_soft_by(lambda r, q, d, h, g: r + (1 - d) * (g * q + h))),
+            "The entropy of the next state is paid in full, as if it came now. It is earned one "
+            "step later, like the value beside it.",
+        ),
+        Mistake(
+            "doubt is fined",
+            looks_like(with_other(soft_targets, temperature=lambda temperature: -temperature)),
+            "A sure policy is paid here, and doubt is fined. Entropy is the mean of *minus* the "
+            "log-density.",
+        ),
+        Mistake(
+            "terminations ignored",
+            looks_like(with_other(soft_targets, terminations=jnp.zeros_like)),
+            "Rows on which the task ended count on a next state. There is none.",
+        ),
+        Mistake(
+            "doubt is not paid",
+            looks_like(with_other(soft_targets, temperature=lambda temperature: 0.0)),
+            "This is TD3's target without its noise. Where is the pay for entropy?",
+        ),
+        Mistake(
+            "temperature is missing",
+            looks_like(with_other(soft_targets, temperature=lambda temperature: 1.0)),
+            "A nat of entropy counts like a reward of 1. What it is worth is the temperature.",
+        ),
+        Mistake(
+            "not the smaller of the twins",
+            looks_like(
+                _soft_from(jnp.maximum),
+                _soft_from(lambda a, b: (a + b) / 2),
+                _soft_from(lambda a, b: a),
+                _soft_from(lambda a, b: jnp.minimum(a, b).min()),
+            ),
+            "All is right but how the twins are joined: the smaller of the two, row by row.",
+        ),
+    ),
+    hints=(
+        "Take a row with a termination, and compute its target by hand. What does the given "
+        "function say?",
+        "The reward is of this step. What of the rest is of the next state?",
+        "Join the smaller value and the pay for doubt first; then discount both, and drop both "
+        "where the task has ended.",
+    ),
+    praise="The value of a next state, doubt included, is one quantity and has one name, so that "
+    "discount and termination cannot miss a part of it. With the slip a robot that falls is paid, "
+    "or fined, for a state that it never reaches.",
+)
+
+
+def temperature_loss(log_temperature: Array, log_densities: Array, target_entropy: float) -> Array:
+    """What the thermostat makes small: ().
+
+    `log_temperature`: (), what is trained. `log_densities`: (batch,), of the policy's own actions,
+    given numbers. `target_entropy`: in nats.
+    """
+    surprise = log_densities.mean() + target_entropy  # positive where the policy is too sure
+    return -log_temperature * surprise
+
+
+def _thermostat_case(rng: np.random.Generator) -> Case:
+    return {
+        "log_temperature": jnp.asarray(rng.uniform(0.5, 1.5) * rng.choice([-1, 1]), jnp.float32),
+        "log_densities": gaussian(rng, BATCH, mean=rng.uniform(1, 3)),
+        "target_entropy": float(-rng.uniform(1, 7)),
+    }
+
+
+def _thermostat_target(log_temperature: Any, log_densities: Any, target_entropy: Any) -> Any:
+    return -log_temperature * (log_densities.mean() - target_entropy)
+
+
+def _thermostat_paper(log_temperature: Any, log_densities: Any, target_entropy: Any) -> Any:
+    return -jnp.exp(log_temperature) * (log_densities.mean() + target_entropy)
+
+
+def _negative(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda **case: -function(**case)
+
+
+def _is_a_loss_a_row(mine: Seen, right: Seen, case: Case) -> bool:
+    return mine["value"].shape == case["log_densities"].shape
+
+
+THERMOSTAT = Exercise(
+    id="thermostat",
+    chapter="33_sac",
+    kind="predict then run",
+    title="Which way does the thermostat turn?",
+    minutes=10,
+    points=3,
+    function="temperature_loss",
+    reference=temperature_loss,
+    case=_thermostat_case,
+    probe=gradients("log_temperature"),
+    choices={
+        "a": Choice(
+            "up: doubt is paid better",
+            "A thermostat heats while it is too cold. Is this policy too sure of itself, or more "
+            "undecided than it was told to be? Compare 0.4 with -1, and look at the gradient.",
+        ),
+        "b": Choice(
+            "down: doubt is paid less",
+            "Yes: the policy is more undecided than it was told to be, so doubt is paid less "
+            "from now on. Now write the loss whose gradient does that.",
+        ),
+        "c": Choice(
+            "it stays: an entropy above 0 is enough",
+            "Nothing is special about an entropy of 0; a density can have a negative one. What "
+            "counts is the distance from the target, here -1. Write the loss and look.",
+        ),
+    },
+    mistakes=(
+        Mistake(
+            "a loss for each row",
+            _is_a_loss_a_row,
+            "There is one temperature for all rows, and one loss: take the mean of the "
+            "log-densities.",
+        ),
+        Mistake(
+            "turned the wrong way round",
+            looks_like(_negative(temperature_loss)),
+            "This heats while it is too hot: the surer the policy, the less doubt is paid, until "
+            "none is left. Try it: with a policy that is too sure, one step *down* the gradient "
+            "should raise the temperature.",
+        ),
+        Mistake(
+            "sign of the target",
+            looks_like(_thermostat_target, _negative(_thermostat_target)),
+            "Entropy is *minus* the mean log-density, so where log-densities stand, the target "
+            "enters with the other sign than where entropies stand. At the target the bracket has "
+            "to be 0.",
+        ),
+        Mistake(
+            "temperature in place of its logarithm",
+            looks_like(_thermostat_paper, _negative(_thermostat_paper)),
+            "This has the temperature where the task asks for its logarithm. So has the paper; its "
+            "authors' code and this book train the logarithm, whose steps do not get smaller as "
+            "the temperature does.",
+        ),
+        Mistake(
+            "sum in place of the mean",
+            looks_like(
+                lambda log_temperature, log_densities, target_entropy: (
+                    -log_temperature * (log_densities + target_entropy).sum()
+                ),
+                lambda log_temperature, log_densities, target_entropy: (
+                    -log_temperature * (log_densities.sum() + target_entropy)
+                ),
+            ),
+            "The entropy is a mean over the rows; with a sum the balance depends on the size of "
+            "the minibatch.",
+        ),
+        Mistake(
+            "no target",
+            looks_like(with_other(temperature_loss, target_entropy=lambda target: 0.0)),
+            "As it stands the thermostat is set to an entropy of 0, whatever the target.",
+        ),
+        Mistake(
+            "no gradient",
+            no_gradient("log_temperature"),
+            "The number is right, and the temperature will never move: its gradient is zero.",
+        ),
+    ),
+    hints=(
+        "The policy's entropy is minus the mean of `log_densities`. How far is it from its target?",
+        "The loss is the logarithm of the temperature times a number that is positive where the "
+        "policy is too undecided, so that a step downhill cools.",
+        "That number is the entropy less its target. Written with log-densities, both signs turn.",
+    ),
+    praise="The bracket has a name that says when it is positive, and only one sign is left to get "
+    "wrong. Neither return nor losses show that one soon; two numbers in a test do.",
+)
+
+EXERCISES: tuple[Exercise, ...] = (
+    TANH_DENSITY,
+    SOFT_TARGET,
+    THERMOSTAT,
+)

@@ -1,0 +1,75 @@
+"""What has been graded, kept so that a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from offline_tutor.classroom.exercises import Exercise
+from offline_tutor.classroom.grading.marks import Mark, Result
+from offline_tutor.classroom.grading.sandbox import PACKAGE, Sandbox
+from offline_tutor.classroom.grading.submissions import Submission
+
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. -]{0,99}")
+
+
+def file_name(student: str) -> str:
+    """A name for a student's files, whatever characters the student's own name has."""
+    if PLAIN.fullmatch(student):
+        return student
+    digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return "-".join([*re.findall(r"[A-Za-z0-9]+", student[:60]), digest])
+
+
+def key(submission: Submission, assignment: Sequence[Exercise], sandbox: Sandbox) -> str:
+    """Changes whenever a submission has to be graded anew."""
+    what: list[object] = [
+        submission.digest,
+        submission.remarks,
+        assignment[0].chapter,
+        package_digest(),
+    ]
+    what += [vars(sandbox.limits), sandbox.isolation]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+@cache
+def package_digest() -> str:
+    """Digest of the package's source: another grader, or other exercises, give other marks."""
+    digest = hashlib.sha256()
+    for file in sorted(PACKAGE.rglob("*.py")):
+        digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def save(file: Path, key: str, result: Result) -> None:
+    """Writes a result, whole or not at all."""
+    write(file, json.dumps({"key": key} | dataclasses.asdict(result), indent=1))
+
+
+def load(file: Path, key: str) -> Result | None:
+    """The result, if it is there and of this key."""
+    if not file.is_file():
+        return None
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if content.pop("key") != key:
+        return None
+    marks = tuple(Mark(**mark) for mark in content.pop("marks"))
+    events, remarks = tuple(content.pop("events")), tuple(content.pop("remarks"))
+    return Result(marks=marks, events=events, remarks=remarks, **content)
+
+
+def write(file: Path, text: str, encoding: str = "utf-8") -> None:
+    """Writes a text file; whoever looks sees the old one or the new one, and never a half."""
+    part = file.with_name(file.name + ".part")
+    with part.open("w", encoding=encoding, errors="replace", newline="") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    part.replace(file)

@@ -1,0 +1,236 @@
+"""A dataset made of arrays of your own, checked: the first problem is named with its row."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from offline_tutor.data.dataset import Dataset, DatasetError
+from offline_tutor.types import Array, Continuous, Discrete, Spec, Transitions
+
+
+def from_arrays(
+    observations: Any,
+    actions: Any,
+    rewards: Any,
+    *,
+    terminations: Any,
+    truncations: Any = None,
+    next_observations: Any = None,
+    action_bounds: tuple[Any, Any] = (-1.0, 1.0),
+    num_actions: int | None = None,
+    name: str = "arrays",
+    environment: str | None = None,
+) -> Dataset:
+    """Make a dataset of arrays of your own: one row a transition, episodes one after the other.
+
+    Args:
+        observations: (n, observation) numbers.
+        actions: (n, action) numbers, or (n,) integers where actions are discrete.
+        rewards: (n,) numbers.
+        terminations: (n,) bool, True where the task itself ended.
+        truncations: (n,) bool, True where an episode was cut after the row. The last row always
+            ends an episode; without this argument it is the only one that is cut.
+        next_observations: (n, observation). Left out, the observation of the next row of the same
+            episode is taken. After a row that cuts an episode there is none, so that these rows are
+            left out, with a warning; after a termination none is needed.
+        action_bounds: smallest and largest action, numbers or arrays (action,).
+        num_actions: how many discrete actions there are; None for continuous ones.
+        name: what to call it in messages.
+        environment: Gymnasium id of the environment, where there is one.
+
+    Raises:
+        DatasetError: for the first problem found, with its row.
+    """
+    if num_actions is not None:
+        if not isinstance(num_actions, numbers.Integral) or num_actions < 1:
+            raise DatasetError(
+                f"{name}: num_actions is {num_actions!r}; it must be a whole number, at least 1."
+            )
+        num_actions = int(num_actions)
+    spec, columns = _columns(name, observations, actions, rewards, action_bounds, num_actions)
+    columns["terminations"] = _flags(name, "terminations", terminations)
+    if truncations is None:
+        truncations = np.zeros(len(columns["terminations"]), bool)
+    columns["truncations"] = _flags(name, "truncations", truncations)
+    if next_observations is not None:
+        shape = (None, spec.observation_dim)
+        columns["next_observations"] = _numbers(name, "next_observations", next_observations, shape)
+    _check_rows(name, columns)
+    columns["truncations"][-1] |= not columns["terminations"][-1]
+    if next_observations is None:
+        columns = _infer_next_observations(name, columns)
+    truncations = columns.pop("truncations")
+    return _checked(Dataset(name, Transitions(**columns), truncations, spec, environment))
+
+
+def _columns(
+    name: str,
+    observations: Any,
+    actions: Any,
+    rewards: Any,
+    bounds: Any,
+    num_actions: int | None,
+) -> tuple[Spec, dict[str, np.ndarray]]:
+    """Bring observations, actions and rewards into their types, and say what a network will see."""
+    columns = {
+        "observations": _numbers(name, "observations", observations, (None, None)),
+        "rewards": _numbers(name, "rewards", rewards, (None,)),
+    }
+    observation_dim = columns["observations"].shape[1]
+    if num_actions is None:
+        columns["actions"] = _numbers(name, "actions", actions, (None, None))
+        low, high = _bounds(name, bounds, columns["actions"].shape[1])
+        return Spec(observation_dim, low, high), columns
+    columns["actions"] = _numbers(name, "actions", actions, (None,))
+    return Spec(observation_dim, num_actions=num_actions), columns
+
+
+def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Return values as float32, checked against a shape in which None stands for any length."""
+    try:
+        with np.errstate(over="ignore"):  # what is too large turns infinite, and is named below
+            array = np.asarray(values)
+            if array.dtype.kind not in "biufO":
+                raise TypeError(f"they are of type {array.dtype}")
+            if np.ma.is_masked(values):
+                raise TypeError("some are masked")
+            array = np.asarray(array, np.float32)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"{name}: {key} is no array of numbers: {error}.") from error
+    fits = [size in (None, actual) for size, actual in zip(shape, array.shape, strict=False)]
+    if array.ndim != len(shape) or not all(fits):
+        wanted = ", ".join(str(size or "any") for size in shape)
+        hint = ""
+        if key.endswith("observations"):
+            hint = (
+                " One row an observation: of numbers alone make a column, x[:, None]; of pictures "
+                "vectors, x.reshape(len(x), -1)."
+            )
+        if key == "actions":
+            hint = (
+                " Continuous actions are (n, action); discrete ones are (n,) and need num_actions."
+            )
+        raise DatasetError(f"{name}: {key} has the shape {array.shape}, not ({wanted}).{hint}")
+    return array
+
+
+def _flags(name: str, key: str, values: Any) -> np.ndarray:
+    """Return a copy of values as bool, checked to be (n,) of True and False (or 1 and 0)."""
+    array = _numbers(name, key, values, (None,))
+    odd = np.flatnonzero((array != 0) & (array != 1))
+    if len(odd):
+        raise DatasetError(f"{name}: {key} must be True or False; row {odd[0]} is {array[odd[0]]}.")
+    return array.astype(bool)
+
+
+def _bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest action, (action,) float32 each."""
+    try:
+        low, high = (np.broadcast_to(np.float32(bound), (action_dim,)) for bound in bounds)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{name}: the bounds of the actions are {bounds}; they must be a smallest and a "
+            f"largest action, numbers or arrays of {action_dim}."
+        ) from error
+    if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
+        raise DatasetError(
+            f"{name}: the bounds of the actions are {low} and {high}; they must be finite, and the "
+            "first smaller than the second: give action_bounds=(smallest, largest). Policies are "
+            "built to stay within them."
+        )
+    return low, high
+
+
+def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
+    """Check that the columns have the same length, some row, and one kind of end a row."""
+    lengths = {key: len(column) for key, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise DatasetError(
+            f"{name}: every array needs one row a transition, but has {lengths}. Find the one that "
+            "lost or gained rows."
+        )
+    if not lengths["rewards"]:
+        raise DatasetError(f"{name}: the dataset is empty. It needs at least one transition.")
+    both = np.flatnonzero(columns["terminations"] & columns["truncations"])
+    if len(both):
+        raise DatasetError(
+            f"{name}: row {both[0]} is both terminated and truncated ({len(both)} such rows). Keep "
+            "the termination where the task itself ended, else the truncation."
+        )
+
+
+def _infer_next_observations(name: str, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Take the next row's observation, and drop the rows that have no next row in their episode."""
+    observations = columns["observations"]
+    terminations, cut = columns["terminations"], columns["truncations"]
+    # After a termination the value is zero whatever was observed, so any finite row will do.
+    following = np.where(terminations[:, None], observations, np.roll(observations, -1, axis=0))
+    if cut.any():
+        warnings.warn(
+            f"{name}: next_observations were inferred from the rows that follow; left out: "
+            f"{cut.sum()} rows that cut an episode, because what they led to is not in the arrays.",
+            stacklevel=3,
+        )
+    if cut.all():
+        raise DatasetError(f"{name}: no row is left, since every row cuts an episode.")
+    before_cut = np.roll(cut, -1) & ~terminations
+    columns = dict(columns, next_observations=following, truncations=before_cut)
+    return {key: column[~cut] for key, column in columns.items()}
+
+
+def _checked(dataset: Dataset) -> Dataset:
+    """Return the dataset, its values checked: finite, and actions inside their space."""
+    transitions, spec = dataset.transitions, dataset.spec
+    for key in ("observations", "actions", "rewards", "next_observations"):
+        finite = np.isfinite(getattr(transitions, key))
+        _fail_where(dataset, ~finite, key, "is not a finite number", "Leave out or repair it")
+    actions = np.asarray(transitions.actions)
+    low, high = spec.action_low, spec.action_high
+    if low is not None and high is not None:
+        slack = 1e-5 * (high - low)  # what rounding may have done
+        inside = (actions >= low - slack) & (actions <= high + slack)
+        space = f"the space from {low.tolist()} to {high.tolist()}"
+    else:
+        num_actions = spec.num_actions or 0
+        inside = (actions >= 0) & (actions < num_actions) & (actions == np.floor(actions))
+        space = f"the {num_actions} discrete actions 0 to {num_actions - 1}"
+    advice = "Clip it, or give the true action_bounds or num_actions"
+    _fail_where(dataset, ~inside, "actions", f"is outside {space}", advice)
+    if spec.num_actions is not None:
+        transitions = transitions._replace(actions=actions.astype(np.int32))
+    return replace(dataset, transitions=Transitions(*map(_own, transitions)))
+
+
+def _own(array: Array) -> np.ndarray:
+    """Return a read-only copy that begins at a multiple of 64 bytes.
+
+    On a CPU, JAX takes such an array as it is, where it would copy any other: a million transitions
+    are in memory once.
+    """
+    array = np.asarray(array)
+    raw = np.empty(array.nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    own = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    own[...] = array
+    own.flags.writeable = False
+    return own
+
+
+def _fail_where(dataset: Dataset, bad: np.ndarray, key: str, problem: str, advice: str) -> None:
+    """Raise a DatasetError that names the first bad row, its episode and its value, if any is."""
+    rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
+    if not len(rows):
+        return
+    row = int(rows[0])
+    episode = int(np.searchsorted(dataset._ends(), row, side="right"))
+    value = getattr(dataset.transitions, key)[row].tolist()
+    raise DatasetError(
+        f"{dataset.name}: {key}, row {row} (episode {episode}): {value} {problem}; {len(rows)} of "
+        f"{len(dataset)} rows are like that. {advice}."
+    )

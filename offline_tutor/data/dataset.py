@@ -1,0 +1,63 @@
+"""A fixed dataset in memory: recorded transitions, and where its episodes end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from offline_tutor.types import Spec, Transitions
+
+
+class DatasetError(ValueError):
+    """A dataset that cannot be found, read or trusted; the message says what to do about it."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """A checked dataset in NumPy arrays and in its own units, episodes in order.
+
+    Attributes:
+        name: where it comes from.
+        transitions: all rows.
+        truncations: (n,) bool, True where an episode was cut (time limit, end of the recording).
+        spec: sizes and bounds.
+        environment: the Gymnasium id of the environment that made it, where known; arguments that
+            it was made with are not kept.
+    """
+
+    name: str
+    transitions: Transitions
+    truncations: np.ndarray
+    spec: Spec
+    environment: str | None = None
+
+    def __len__(self) -> int:
+        """Number of transitions."""
+        return len(self.transitions.rewards)
+
+    def __repr__(self) -> str:
+        """One line, not the arrays."""
+        return f"<Dataset {self.name}: {len(self)} rows, {self.num_episodes} episodes, {self.spec}>"
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes."""
+        return len(self._ends())
+
+    def episode_slices(self) -> list[slice]:
+        """Return the rows of each episode."""
+        ends = self._ends().tolist()
+        return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def episode_lengths(self) -> np.ndarray:
+        """Return the number of transitions of each episode, (episodes,) int."""
+        return np.diff(self._ends(), prepend=0)
+
+    def episode_returns(self) -> np.ndarray:
+        """Return the sum of rewards of each episode, (episodes,) float64."""
+        starts = self._ends() - self.episode_lengths()
+        return np.add.reduceat(self.transitions.rewards, starts, dtype=np.float64)
+
+    def _ends(self) -> np.ndarray:
+        return np.flatnonzero(self.transitions.terminations | self.truncations) + 1
