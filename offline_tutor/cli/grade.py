@@ -8,8 +8,8 @@ import os
 from dataclasses import fields
 from pathlib import Path
 
-from offline_tutor.cli import positive
 from offline_tutor.classroom.grading.limits import Limits
+from offline_tutor.cli import positive
 
 GRADE = """
 submissions:

@@ -14,7 +14,13 @@ from typing import Any
 
 import jax
 
-from offline_tutor.classroom.exercises import Exercise, Observation, Verdict, judge, read_observations
+from offline_tutor.classroom.exercises import (
+    Exercise,
+    Observation,
+    Verdict,
+    judge,
+    read_observations,
+)
 from offline_tutor.classroom.grading.limits import Limits
 from offline_tutor.classroom.grading.sandbox import Ending, Sandbox, SandboxError
 from offline_tutor.classroom.grading.submissions import Submission, printable
