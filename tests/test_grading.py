@@ -440,7 +440,8 @@ def events(box: sandbox.Sandbox, cell: str) -> str:
 
 
 def test_a_flood_of_messages_is_stopped(box: sandbox.Sandbox) -> None:
-    assert "sent more to the grader than it reads" in events(box, FLOOD)
+    # As the user "nobody", it cannot even open the pipe.
+    assert "sent more to the grader than it reads" in events(replace(box, user=None), FLOOD)
 
 
 def test_files_count_as_memory(box: sandbox.Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,7 +539,7 @@ def test_a_class_gets_its_marks_even_when_the_grader_is_killed(tmp_path: Path) -
             sixty.command(folder, reports, *QUICK), env=ENVIRONMENT, check=True,
             capture_output=True, text=True,
         ).stdout  # fmt: skip
-    assert f"{len(expected)} graded, {len(before)} of them before" in done
+    assert f"{len(expected)} graded, {len(before)} of them in an earlier run" in done
     assert {file: file.read_bytes() for file in before} == before
     assert sixty.marks_in(reports / "marks.csv") == expected
     assert len(list(reports.glob("*.html"))) == len(expected)
@@ -546,7 +547,7 @@ def test_a_class_gets_its_marks_even_when_the_grader_is_killed(tmp_path: Path) -
     assert callers == []
     said = {kind: (reports / f"{kind}-0.html").read_text() for kind in ("endless", "leaving")}
     assert "ran longer than 15 s and was interrupted" in said["endless"]
-    assert "(exit()) ended Python: by exit" in said["leaving"]
+    assert "(exit()) ended Python: it called exit" in said["leaving"]
 
 
 # ------------------------------------------------------------------------------- nbgrader
