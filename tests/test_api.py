@@ -17,7 +17,9 @@ from tools import agreement, api, package
 from tools.chapters import ROOT, Chapter, chapters
 from tools.docstrings import Docstring, comment_on, comments
 
-PAGES = {path.stem: path.read_text() for path in (ROOT / "book" / "api").glob("*.md")}
+PAGES = {
+    path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "book" / "api").glob("*.md")
+}
 BUILT = ROOT / "_build" / "html"
 ENTRY = re.compile(r"`{7,8}\{py:(\w+)\} (\w+)")
 
@@ -47,7 +49,7 @@ def test_each_public_name_has_an_entry(name: str) -> None:
 
 
 def test_the_table_of_contents_has_each_page() -> None:
-    contents = (ROOT / "_toc.yml").read_text()
+    contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     assert all(f"- file: book/api/{name}\n" in contents for name in PAGES)
 
 

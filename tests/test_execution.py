@@ -61,18 +61,18 @@ def test_fingerprint_follows_what_the_chapter_reaches(
     package = tmp_path / "offline_tutor"
     package.mkdir()
     for name in ("__init__", "used", "unused"):
-        (package / f"{name}.py").write_text("x = 1\n")
+        (package / f"{name}.py").write_text("x = 1\n", encoding="utf-8")
     lock = tmp_path / "requirements.txt"
-    lock.write_text("jax==1\n")
+    lock.write_text("jax==1\n", encoding="utf-8")
     monkeypatch.setattr(fingerprints, "ROOT", tmp_path)
     chapter = chapter_in(tmp_path, "from offline_tutor import used")
     before = fingerprints.fingerprint(chapter)
-    (package / "unused.py").write_text("x = 2\n")
+    (package / "unused.py").write_text("x = 2\n", encoding="utf-8")
     assert fingerprints.fingerprint(chapter) == before
-    (package / "used.py").write_text("x = 2\n")
+    (package / "used.py").write_text("x = 2\n", encoding="utf-8")
     changed = fingerprints.fingerprint(chapter)
     assert changed != before
-    lock.write_text("jax==2\n")
+    lock.write_text("jax==2\n", encoding="utf-8")
     relocked = fingerprints.fingerprint(chapter)
     assert relocked != changed
     (package / "results.npz").write_bytes(b"numbers")

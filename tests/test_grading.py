@@ -84,8 +84,8 @@ def test_no_link_and_no_pipe_is_opened(tmp_path: Path) -> None:
 
 def test_the_notebook_of_the_chapter_is_found_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "notes.ipynb").write_text('{"cells": []}')
-    (tmp_path / "broken.ipynb").write_text("{")
+    (tmp_path / "notes" / "notes.ipynb").write_text('{"cells": []}', encoding="utf-8")
+    (tmp_path / "broken.ipynb").write_text("{", encoding="utf-8")
     assert "2 notebooks, and 0 with" in read(tmp_path).problem
     shutil.copy(STUDENT, tmp_path / "my copy.ipynb")
     assert any("def cloning_loss" in source for source in read(tmp_path).cells)
@@ -98,7 +98,7 @@ def test_the_notebook_of_the_chapter_is_found_in_a_folder(tmp_path: Path) -> Non
 
 def test_the_assignment_is_recognised(tmp_path: Path) -> None:
     paths = {"ann": tmp_path / "ann.ipynb"}
-    paths["ann"].write_text('{"cells": []}')
+    paths["ann"].write_text('{"cells": []}', encoding="utf-8")
     with pytest.raises(ValueError, match=r"no exercise of this book.*--assignment"):
         submissions.chapter_of_class(paths, exercises(), 10**6)
     paths["bob"] = Path(shutil.copy(STUDENT, tmp_path / "bob.ipynb"))
@@ -111,7 +111,7 @@ def test_the_assignment_is_recognised(tmp_path: Path) -> None:
 
 
 def test_changes_of_the_notebook_are_remarked(tmp_path: Path) -> None:
-    content = json.loads(STUDENT.read_text())
+    content = json.loads(STUDENT.read_text(encoding="utf-8"))
     cells = {cell["id"]: cell for cell in content["cells"]}
     cells["cloning-loss-check"]["metadata"]["nbgrader"]["points"] = 100
     content["cells"].remove(cells["compounding-check"])
@@ -120,7 +120,7 @@ def test_changes_of_the_notebook_are_remarked(tmp_path: Path) -> None:
     content["cells"].append(cells["imports"] | {"source": peek, "metadata": []})
     content["cells"] += [{"cell_type": "code", "source": ["a\ud800", 7]}, None]
     file = tmp_path / "ann.ipynb"
-    file.write_text(json.dumps(content))
+    file.write_text(json.dumps(content), encoding="utf-8")
     found = read(file)
     assert not found.problem
     assert found.cells[-1] == "a?"
@@ -138,9 +138,9 @@ def test_changes_of_the_notebook_are_remarked(tmp_path: Path) -> None:
 def test_an_open_answer_is_shown_to_whoever_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "12_datasets.ipynb"
     written = "Look at the *returns*\n<b>first</b>."
-    text = STUDENT.with_name(file.name).read_text()
+    text = STUDENT.with_name(file.name).read_text(encoding="utf-8")
     assert "*Your answer.*" in text
-    file.write_text(text.replace("*Your answer.*", json.dumps(written)[1:-1]))
+    file.write_text(text.replace("*Your answer.*", json.dumps(written)[1:-1]), encoding="utf-8")
     assignment = run.assignment_of("12_datasets")
     (this,) = [each for each in assignment if each.is_open]
     found = read_submission("ann", file, this.chapter, assignment, 10**6)
@@ -305,7 +305,7 @@ def test_only_what_is_new_or_changed_is_graded(tmp_path: Path, graded: list[str]
     kept = tmp_path / "r" / "results" / "bob.json"
     kept.rename(kept.with_name("bob.json.part"))  # as a run leaves it that is killed just then
     assert again(limits=Limits(cell_seconds=60)) == ["bob"]
-    assert "bob" in (tmp_path / "m.csv").read_text()
+    assert "bob" in (tmp_path / "m.csv").read_text(encoding="utf-8")
 
 
 def test_what_the_grader_cannot_do_costs_nobody_marks(
@@ -317,7 +317,7 @@ def test_what_the_grader_cannot_do_costs_nobody_marks(
     assert "unlucky: NOT graded: no room" in said
     assert "NOT graded: unlucky" in said
     assert graded == ["ann"]
-    assert "unlucky" not in (tmp_path / "class-reports" / "marks.csv").read_text()
+    assert "unlucky" not in (tmp_path / "class-reports" / "marks.csv").read_text(encoding="utf-8")
 
 
 def test_two_runs_do_not_grade_into_one_folder(tmp_path: Path, graded: list[str]) -> None:
@@ -343,7 +343,7 @@ def test_two_runs_do_not_grade_into_one_folder(tmp_path: Path, graded: list[str]
 def test_bad_input_is_one_clear_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    (tmp_path / "ann.ipynb").write_text('{"cells": []}')
+    (tmp_path / "ann.ipynb").write_text('{"cells": []}', encoding="utf-8")
     assert cli.main(["grade", *(argument.format(tmp_path) for argument in arguments)]) == 2
     error = capsys.readouterr().err
     assert said in error
@@ -417,8 +417,12 @@ def test_without_bubblewrap_the_limits_hold_and_it_is_said(tmp_path: Path) -> No
     assert "WITHOUT a sandbox" in done.stdout.splitlines()[0]
     assert sixty.marks_in(tmp_path / "r" / "marks.csv") == {"ann": memory.marks, "bob": late.marks}
     for student in ("ann", "bob"):
-        assert "WITHOUT a sandbox" in (tmp_path / "r" / f"{student}.html").read_text()
-    assert (tmp_path / "r" / "marks.csv").read_text().count("ran without a sandbox") == 2
+        assert "WITHOUT a sandbox" in (tmp_path / "r" / f"{student}.html").read_text(
+            encoding="utf-8"
+        )
+    assert (tmp_path / "r" / "marks.csv").read_text(encoding="utf-8").count(
+        "ran without a sandbox"
+    ) == 2
     assert stays not in [each.info["cmdline"] for each in psutil.process_iter(["cmdline"])]
 
 
@@ -426,7 +430,9 @@ def test_bubblewrap_that_does_not_work_is_not_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "bwrap"
-    program.write_text("#!/bin/sh\necho 'No permissions to create new namespace' >&2\nexit 1\n")
+    program.write_text(
+        "#!/bin/sh\necho 'No permissions to create new namespace' >&2\nexit 1\n", encoding="utf-8"
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     box = sandbox.find_sandbox(Limits(), [])
@@ -479,9 +485,12 @@ def test_a_class_gets_its_marks_even_when_the_grader_is_killed(tmp_path: Path) -
     assert {file: file.read_bytes() for file in before} == before
     assert sixty.marks_in(reports / "marks.csv") == expected
     assert len(list(reports.glob("*.html"))) == len(expected)
-    assert around.file.read_text() == sixty.CANARY
+    assert around.file.read_text(encoding="utf-8") == sixty.CANARY
     assert callers == []
-    said = {kind: (reports / f"{kind}-0.html").read_text() for kind in ("endless", "leaving")}
+    said = {
+        kind: (reports / f"{kind}-0.html").read_text(encoding="utf-8")
+        for kind in ("endless", "leaving")
+    }
     assert "ran longer than 15 s and was interrupted" in said["endless"]
     assert "(exit()) ended Python: by exit" in said["leaving"]
 
@@ -525,7 +534,7 @@ def test_nbgrader_takes_the_sources_as_they_are(
     shutil.copy(ROOT / "notebooks" / "exercises" / STUDENT.name, source)
     for folder in (course, home):
         config = CONFIG.format(course=str(course), exchange=str(exchange))
-        (folder / "nbgrader_config.py").write_text(config)
+        (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
 
     def nbgrader(*orders: str) -> None:
         done = subprocess.run(
@@ -536,14 +545,14 @@ def test_nbgrader_takes_the_sources_as_they_are(
 
     teacher = ("generate_assignment", "release_assignment")
     nbgrader(*(f"{course}:{command}" for command in teacher), f"{home}:fetch_assignment")
-    stub = (home / sixty.ASSIGNMENT / STUDENT.name).read_text()
+    stub = (home / sixty.ASSIGNMENT / STUDENT.name).read_text(encoding="utf-8")
     assert "BEGIN" not in stub
     shutil.copy(INSTRUCTOR, home / sixty.ASSIGNMENT)
     nbgrader(f"{home}:submit", f"{course}:collect")
     submitted = course / "submitted"
     (student,) = submitted.iterdir()
     shutil.copytree(student, submitted / "stub")
-    (submitted / "stub" / sixty.ASSIGNMENT / STUDENT.name).write_text(stub)
+    (submitted / "stub" / sixty.ASSIGNMENT / STUDENT.name).write_text(stub, encoding="utf-8")
     teacher = ("autograde", "generate_feedback", "release_feedback")
     nbgrader(*(f"{course}:{command}" for command in teacher), f"{home}:fetch_feedback")
     assert list((home / sixty.ASSIGNMENT / "feedback").rglob("*.html"))
@@ -561,7 +570,7 @@ def scores(course: Path) -> dict[str, tuple[float, float]]:
 
 
 def test_the_guide_says_the_limits_that_there_are() -> None:
-    page = (ROOT / "book" / "grading.md").read_text()
+    page = (ROOT / "book" / "grading.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| [^|]* \| (\d+)[^|]* \| `--([a-z-]+)` \|$", page, re.MULTILINE)
     said = {name.replace("-", "_"): int(value) for value, name in rows}
     assert said == vars(Limits())

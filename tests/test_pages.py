@@ -78,7 +78,7 @@ def test_the_pdf_is_linked_where_it_is_promised(
     extension: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("OFFLINE_TUTOR_PDF", name)
-    source = [(ROOT / "book" / "intro.md").read_text()]
+    source = [(ROOT / "book" / "intro.md").read_text(encoding="utf-8")]
     extension.link_pdf(None, "book/intro", source)
     assert ('href="../a.pdf"' in source[0]) == bool(name)
     assert extension.PDF_LINK not in source[0]
@@ -89,7 +89,7 @@ def test_the_rocket_is_named_where_there_is_one(
     extension: ModuleType, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("OFFLINE_TUTOR_REPOSITORY", address)
-    source = [(ROOT / "book" / "intro.md").read_text()]
+    source = [(ROOT / "book" / "intro.md").read_text(encoding="utf-8")]
     extension.name_rocket(None, "book/intro", source)
     assert ("rocket" in source[0]) == bool(address)
 

@@ -269,7 +269,7 @@ def surroundings(folder: Path) -> Iterator[tuple[Surroundings, list[str]]]:
     """A file and a port that nobody may touch, and the list of those that called at the port."""
     file = folder / "teacher" / CANARY
     file.parent.mkdir()
-    file.write_text(CANARY)
+    file.write_text(CANARY, encoding="utf-8")
     callers: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -318,7 +318,9 @@ def main() -> int:
         print(f"{all_ - len(wrong)} with exactly the expected marks, {pages} reports")
         for who in sorted(wrong):
             print(f"{who}: {got.get(who)} in place of {expected[who]}")
-        touched = around.file.read_text() != CANARY if around.file.exists() else True
+        touched = (
+            around.file.read_text(encoding="utf-8") != CANARY if around.file.exists() else True
+        )
         print("The teacher's file is", "CHANGED" if touched else "as it was")
         print(f"{len(callers)} submissions reached the network")
     return int(bool(status or wrong or touched or callers or pages != all_))

@@ -43,7 +43,7 @@ def reached_modules(code: str) -> set[Path]:
         file = waiting.pop()
         reached.add(file)
         package = ".".join(file.relative_to(ROOT).parent.parts)
-        for name in names_in(file.read_text(), package):
+        for name in names_in(file.read_text(encoding="utf-8"), package):
             waiting |= files_of(name) - reached
     return reached
 
@@ -84,7 +84,7 @@ def files_of(name: str) -> set[Path]:
         if path.with_suffix(".py").is_file():
             return files | {path.with_suffix(".py")}
         if not (path / "__init__.py").is_file():
-            known = definitions((folder / "__init__.py").read_text())
+            known = definitions((folder / "__init__.py").read_text(encoding="utf-8"))
             asked_for = "__getattr__" in known and part not in known and index > 0
             return files | (set(folder.rglob("*.py")) if asked_for else set())
         files.add(path / "__init__.py")

@@ -70,7 +70,11 @@ def write(app: Sphinx, document: str, source: list[str]) -> None:
 
 def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
     """Pages that are made of the package and of the chapters: their own sources do not change."""
-    marked = (path for path in (ROOT / "book").rglob("*.md") if api.is_filled(path.read_text()))
+    marked = (
+        path
+        for path in (ROOT / "book").rglob("*.md")
+        if api.is_filled(path.read_text(encoding="utf-8"))
+    )
     return [path.relative_to(ROOT).with_suffix("").as_posix() for path in marked]
 
 

@@ -102,16 +102,19 @@ def write_index(app: Sphinx) -> None:
         first, title = app.config.master_doc, app.config.html_title or app.config.project
         icon = f"_static/{Path(app.config.html_favicon).name}"
         index = Path(app.outdir) / "index.html"
-        index.write_text(INDEX.format(title=title, first=first, icon=icon))
+        index.write_text(INDEX.format(title=title, first=first, icon=icon), encoding="utf-8")
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
     if app.builder.format != "html" or error is not None:
         return
-    scripts = (Path(app.outdir) / ICONS).read_text()
+    scripts = (Path(app.outdir) / ICONS).read_text(encoding="utf-8")
     for page in Path(app.outdir).rglob("*.html"):
         if "_static" not in page.parts:
-            page.write_text(mend(drop_unused(draw_icons(page.read_text(), scripts))))
+            page.write_text(
+                mend(drop_unused(draw_icons(page.read_text(encoding="utf-8"), scripts))),
+                encoding="utf-8",
+            )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def drop_thebe(app: Sphinx, config: Config) -> None:
 def check_requests(app: Sphinx, error: Exception | None) -> None:
     """Warns, and so fails `make book`, where a page would ask another host for something."""
     for page in Path(app.outdir).rglob("*.html") if error is None else ():
-        for address in foreign_requests(page.read_text()):
+        for address in foreign_requests(page.read_text(encoding="utf-8")):
             LOGGER.warning("%s asks another host for %s", page.relative_to(app.outdir), address)
 
 

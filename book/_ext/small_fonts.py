@@ -46,7 +46,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         return
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells of every table
     static = Path(app.outdir) / "_static"
-    kept = set().union(*(letters((static / sheet).read_text()) for sheet in SHEETS))
+    kept = set().union(*(letters((static / sheet).read_text(encoding="utf-8")) for sheet in SHEETS))
     for pattern in FONTS:
         for font in static.glob(pattern):
             if font.stem != BLANK:

@@ -63,7 +63,7 @@ class Typesetter:
 
     def __init__(self) -> None:
         folder = mathjax_folder()
-        scripts = [(folder / f"{name}.js").read_text() for name in FILES]
+        scripts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in FILES]
         self.engine = MiniRacer()
         for script in (CONFIGURATION, *scripts, START):
             self.engine.eval(f"{script};0")  # the 0, because not every value can be handed over
@@ -122,7 +122,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         return
     folder = (Path(app.outdir) / "_static" / STYLES).parent
     copy_asset(str(mathjax_folder() / FONTS), str(folder))
-    (folder / Path(STYLES).name).write_text(app.builder.typesetter.styles())
+    (folder / Path(STYLES).name).write_text(app.builder.typesetter.styles(), encoding="utf-8")
     app.builder.typesetter.engine.close()
 
 
