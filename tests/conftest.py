@@ -59,9 +59,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints and keeps the tables of page weights and of what `check` says to each answer."""
     weights = {name: Weight(*sizes) for name, sizes in noted(terminalreporter, "page weight")}
     if weights:
-        WEIGHTS.write_text(table_of_weights(weights) + "\n")
+        WEIGHTS.write_text(table_of_weights(weights) + "\n", encoding="utf-8")
         terminalreporter.section("page weights")
-        terminalreporter.write_line(WEIGHTS.read_text())
+        terminalreporter.write_line(WEIGHTS.read_text(encoding="utf-8"))
         heaviest = max(weights, key=lambda name: weights[name].whole)
         terminalreporter.write_line(f"The heaviest page is {heaviest}.")
     if checks := noted(terminalreporter, "exercise check"):
@@ -74,6 +74,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "|---|---|---|---|---|",
         ]
         CHECKS.parent.mkdir(exist_ok=True)
-        CHECKS.write_text("\n".join([*head, *rows]) + "\n")
+        CHECKS.write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
         terminalreporter.section("what check says to exercises' answers")
-        terminalreporter.write_line(CHECKS.read_text())
+        terminalreporter.write_line(CHECKS.read_text(encoding="utf-8"))

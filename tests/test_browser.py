@@ -301,7 +301,7 @@ FAULTY = """<!DOCTYPE html><html><head><title>Faulty</title>
 
 
 def test_every_check_finds_its_fault(browser, tmp_path) -> None:
-    (tmp_path / "faulty.html").write_text(FAULTY)
+    (tmp_path / "faulty.html").write_text(FAULTY, encoding="utf-8")
     with serving(tmp_path) as server:
         visit = Visit(browser, server, "faulty.html", "light")
         visit.check_moving_figures()

@@ -12,7 +12,7 @@ from tools.agreement import builds, builds_of, public_names
 from tools.chapters import ROOT, Chapter, chapters, tags
 
 CHAPTERS = chapters()
-SETUP = (Path(__file__).parent / "setup_cell.py").read_text().rstrip("\n")
+SETUP = (Path(__file__).parent / "setup_cell.py").read_text(encoding="utf-8").rstrip("\n")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

@@ -18,7 +18,7 @@ def run(folder: Path, *arguments: str) -> int:
 def test_train_then_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, *TRAIN) == 0
     assert "policy.npz" in capsys.readouterr().out
-    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open(encoding="utf-8")))
     assert [(row["step"], row["seed"]) for row in rows] == [
         ("10", "0"), ("10", "1"), ("20", "0"), ("20", "1"),
     ]  # fmt: skip
@@ -34,7 +34,7 @@ def test_train_goes_on_from_its_checkpoint(
 ) -> None:
     longer = [argument if argument != "20" else "30" for argument in TRAIN]
     assert run(tmp_path, *TRAIN) == run(tmp_path, *longer) == 0
-    steps = {row["step"] for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open())}
+    steps = {row["step"] for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open(encoding="utf-8"))}
     assert steps == {"10", "20", "30"}
     assert run(tmp_path, *TRAIN, "--set", "alpha=2") == 2
     assert "another config" in capsys.readouterr().err

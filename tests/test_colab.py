@@ -35,7 +35,7 @@ def test_missing_list_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_missing_python_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text(LIST)
+    (tmp_path / "list.txt").write_text(LIST, encoding="utf-8")
     with pytest.raises(SystemExit, match=r"no python9\.9 here.*COLAB_PYTHON="):
         colab.main(["--constraints", str(tmp_path / "list.txt"), "--python", "python9.9"])
 
@@ -101,7 +101,7 @@ def test_verdict(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "list.txt").write_text(LIST)
+    (tmp_path / "list.txt").write_text(LIST, encoding="utf-8")
     environment = Recorded(Path(jax), {"jax": "0.7.2"})
     result = subprocess.CompletedProcess([], returncode, "", "NameError: one")
     monkeypatch.setattr(colab, "make_environment", lambda python, versions: environment)

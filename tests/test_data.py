@@ -348,9 +348,9 @@ def drop_observation(data: Path) -> None:
 
 def change_metadata(**changes):
     def change(data: Path) -> None:
-        metadata = {**json.loads((data / "metadata.json").read_text()), **changes}
+        metadata = {**json.loads((data / "metadata.json").read_text(encoding="utf-8")), **changes}
         kept = {key: value for key, value in metadata.items() if value is not None}
-        (data / "metadata.json").write_text(json.dumps(kept))
+        (data / "metadata.json").write_text(json.dumps(kept), encoding="utf-8")
 
     return change
 
@@ -362,7 +362,7 @@ def change_metadata(**changes):
         (lambda data: (data / "main_data.hdf5").unlink(), "No data found in data path"),
         (lambda data: (data / "metadata.json").unlink(), "there is no metadata.json in it"),
         (
-            lambda data: (data / "metadata.json").write_text("{"),
+            lambda data: (data / "metadata.json").write_text("{", encoding="utf-8"),
             "cannot be opened .*JSONDecode",
         ),
         (change_metadata(dataset_id=None), "cannot be opened .*KeyError: 'dataset_id'"),

@@ -17,7 +17,8 @@ from offline_tutor.environments import PointMaze
 
 CARTPOLE = [MIXED, EXPERT, RANDOM]
 CHECKSUMS = dict(
-    reversed(line.split("  ")) for line in (library.ROOT / "SHA256SUMS").read_text().splitlines()
+    reversed(line.split("  "))
+    for line in (library.ROOT / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
 )
 
 
@@ -159,7 +160,14 @@ def count_cells(dataset) -> int:
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_its_program_makes_it_again(name, tmp_path):
     """Byte for byte on the machine that made it; the same episodes and nearly so elsewhere."""
-    command = [sys.executable, "-m", "offline_tutor.book.recipes.make", name, "--output", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "offline_tutor.book.recipes.make",
+        name,
+        "--output",
+        str(tmp_path),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=500)
     if all(
         (tmp_path / name / file).read_bytes() == (library.ROOT / name / file).read_bytes()

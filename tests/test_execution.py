@@ -45,8 +45,8 @@ def test_parent_does_not_depend_on_its_children() -> None:
 
 @pytest.mark.parametrize("code", ["load('maze/stitch-v0')", "kind = 1; load(f'maze/{kind}')"])
 def test_datasets_are_found_by_task(code: str) -> None:
-    found = {file.relative_to(fingerprints.DATASETS).parts[0] for file in datasets(code)}
-    assert found == {"maze"}
+    found = {file.relative_to(ROOT / "offline_tutor/data/embedded") for file in datasets(code)}
+    assert {file.parts[0] for file in found} == {"maze"}
 
 
 def chapter_in(folder: Path, code: str) -> Chapter:
@@ -55,27 +55,59 @@ def chapter_in(folder: Path, code: str) -> Chapter:
     return Chapter(path)
 
 
-def test_fingerprint_follows_what_the_chapter_reaches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "offline_tutor"
-    package.mkdir()
-    for name in ("__init__", "used", "unused"):
-        (package / f"{name}.py").write_text("x = 1\n")
-    lock = tmp_path / "requirements.txt"
-    lock.write_text("jax==1\n")
+MODULES = {
+    "__init__": "def __getattr__(name): ...\nTABLE = {'made': 'small.inner.made'}",
+    "used": "from small import inner\nraise RuntimeError('this module has been imported')",
+    "unused": "",
+    "entered": "entry_point = 'small.entry:Environment'",
+    "entry": "",
+    "inner/__init__": "from small.inner.made import made",
+    "inner/made": "def made(): ...",
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small package, which nobody may import, in place of the real one."""
+    for name, text in MODULES.items():
+        file = tmp_path / "small" / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("jax==1\n", encoding="utf-8")
     monkeypatch.setattr(fingerprints, "ROOT", tmp_path)
-    chapter = chapter_in(tmp_path, "from offline_tutor import used")
+    monkeypatch.setattr(fingerprints, "PACKAGE", "small")
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("code", "modules"),
+    [
+        ("import small", {"__init__"}),
+        ("from small import used", {"__init__", "used", "inner/__init__", "inner/made"}),
+        ("import small.inner.made", {"__init__", "inner/__init__", "inner/made"}),
+        ("from small import entered", {"__init__", "entered", "entry"}),
+        ("from small import made", set(MODULES)),  # made on demand: it may come from anywhere
+        ("import small as s\ns.made", set(MODULES)),
+    ],
+)
+def test_modules_are_found_without_importing_any(small: Path, code: str, modules: set[str]) -> None:
+    found = {file.relative_to(small / "small") for file in reached_modules(code)}
+    assert {file.with_suffix("").as_posix() for file in found} == modules
+
+
+def test_fingerprint_follows_what_the_chapter_reaches(small: Path) -> None:
+    chapter = chapter_in(small, "from small import used")
     before = fingerprints.fingerprint(chapter)
-    (package / "unused.py").write_text("x = 2\n")
+    (small / "small" / "unused.py").write_text("x = 2\n", encoding="utf-8")
     assert fingerprints.fingerprint(chapter) == before
-    (package / "used.py").write_text("x = 2\n")
+    (small / "small" / "inner" / "made.py").write_text("x = 2\n", encoding="utf-8")
     changed = fingerprints.fingerprint(chapter)
     assert changed != before
-    lock.write_text("jax==2\n")
+    (small / "requirements.txt").write_text("jax==2\n", encoding="utf-8")
     relocked = fingerprints.fingerprint(chapter)
     assert relocked != changed
-    (package / "results.npz").write_bytes(b"numbers")
+    (small / "small" / "results.npz").write_bytes(b"numbers")
     assert fingerprints.fingerprint(chapter) != relocked
 
 

@@ -375,7 +375,9 @@ def test_a_verdict_asks_for_every_case() -> None:
 @each_source
 def test_made_files_are_of_their_source(path: Path) -> None:
     for file, text in made(path).items():
-        assert file.is_file() and file.read_text() == text, f"run 'make exercises' for {file.name}"
+        assert file.is_file() and file.read_text(encoding="utf-8") == text, (
+            f"run 'make exercises' for {file.name}"
+        )
 
 
 def test_nothing_else_stands_among_what_is_made() -> None:
@@ -407,7 +409,7 @@ def test_source_names_its_exercises(path: Path) -> None:
 def test_solution_cell_is_the_reference(this: Exercise) -> None:
     notebook = nbformat.read(SOURCES / f"{this.chapter}.ipynb", as_version=4)
     module = importlib.import_module(this.reference.__module__)  # type: ignore[union-attr]
-    theirs = definitions(Path(str(module.__file__)).read_text())[this.function]
+    theirs = definitions(Path(str(module.__file__)).read_text(encoding="utf-8"))[this.function]
     assert bare(function_of(cell_of(notebook, this.id), this.function)) == bare(theirs)
 
 
@@ -422,7 +424,7 @@ def test_stubs_are_part_of_their_solutions(path: Path) -> None:
 
 @each_source
 def test_student_file_has_no_solution(path: Path) -> None:
-    text = (SOURCES / "student" / path.name).read_text()
+    text = (SOURCES / "student" / path.name).read_text(encoding="utf-8")
     assert "SOLUTION" not in text and "HIDDEN" not in text and "assert check" not in text
     notebook = nbformat.reads(text, as_version=4)
     for this in of_chapter(path.stem):
@@ -471,7 +473,7 @@ def guarded(node: ast.stmt) -> bool:
 def test_pages_lead_to_colab_where_a_repository_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
     linked = importlib.import_module("colab_links").linked
-    text = (ROOT / "book" / "exercises" / "12_datasets.md").read_text()
+    text = (ROOT / "book" / "exercises" / "12_datasets.md").read_text(encoding="utf-8")
     colab = "https://colab.research.google.com/github/someone/book/blob/main/"
     path = "notebooks/exercises/student/12_datasets.ipynb"
     assert f"]({colab}{path})" in linked(text, "https://github.com/someone/book")

@@ -195,7 +195,9 @@ def test_names_are_resolved_unique_and_repeatable(figure):
     assert names
     assert len(names) == len(set(names))
     assert used == set(names)
-    program = "from offline_tutor.book.figures.svg import unique_names as u; print(u('<a id=\"x\">'))"
+    program = (
+        "from offline_tutor.book.figures.svg import unique_names as u; print(u('<a id=\"x\">'))"
+    )
     runs = {subprocess.check_output([sys.executable, "-c", program]) for _ in range(2)}
     assert len(runs) == 1
 
@@ -328,7 +330,9 @@ def test_sliders_move_in_a_browser(tmp_path):
     a.value=0;a.dispatchEvent(new Event("input"));report.push(state(a),state(b));
     document.title=JSON.stringify(report)</script>"""
     file = tmp_path / "page.html"
-    file.write_text(f"<!doctype html><meta charset=utf-8><body>{''.join(sliders)}{move}")
+    file.write_text(
+        f"<!doctype html><meta charset=utf-8><body>{''.join(sliders)}{move}", encoding="utf-8"
+    )
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     command = [CHROMIUM, *flags, f"--user-data-dir={tmp_path}", "--dump-dom", file.as_uri()]
     page = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout

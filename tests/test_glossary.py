@@ -12,7 +12,7 @@ from sphinx import addnodes
 from tools.api import HEADING, anchor
 from tools.chapters import ROOT, chapters
 
-PAGE = (ROOT / "book" / "glossary.md").read_text()
+PAGE = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

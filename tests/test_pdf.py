@@ -37,8 +37,8 @@ def page(article: str) -> str:
 
 @pytest.fixture
 def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "a.html").write_text(page(FIRST))
-    (tmp_path / "b.html").write_text(page(SECOND))
+    (tmp_path / "a.html").write_text(page(FIRST), encoding="utf-8")
+    (tmp_path / "b.html").write_text(page(SECOND), encoding="utf-8")
     monkeypatch.setattr(pdf, "BUILT", tmp_path)
     monkeypatch.setattr(pdf, "pages", lambda: [(None, "a"), ("Part", "b")])
     return tmp_path
@@ -102,7 +102,9 @@ def test_links_lead_to_pages_of_the_document(browser: Browser, book: Path) -> No
 
 
 def test_what_is_too_wide_is_told(browser: Browser, book: Path) -> None:
-    (book / "b.html").write_text(page("<h1>Wide</h1><p style='width: 300mm'>One long line.</p>"))
+    (book / "b.html").write_text(
+        page("<h1>Wide</h1><p style='width: 300mm'>One long line.</p>"), encoding="utf-8"
+    )
     with pytest.raises(SystemExit, match=r"too narrow[^:]*:\nb: One long line"):
         pdf.print_book(browser, book / "book.pdf")
 

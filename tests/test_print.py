@@ -9,8 +9,9 @@ from tools.chapters import ROOT
 
 STATIC = ROOT / "book" / "_static"
 PAGE = f"""<!DOCTYPE html><html data-theme="dark"><head>
-<style>{(STATIC / "book.css").read_text()}</style>
-<script>{(STATIC / "print.js").read_text()}</script></head><body><article class="bd-article">
+<style>{(STATIC / "book.css").read_text(encoding="utf-8")}</style>
+<script>{(STATIC / "print.js").read_text(encoding="utf-8")}</script></head>
+<body><article class="bd-article">
 <div class="cell tag_hide-input"><details id="drawing"><pre>DRAWING</pre></details></div>
 <details id="closed"><summary>Solution</summary>SOLVED</details>
 <details id="open" open><summary>Hint</summary>HINT</details>

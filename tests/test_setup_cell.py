@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-CELL = (Path(__file__).parent / "setup_cell.py").read_text()
+CELL = (Path(__file__).parent / "setup_cell.py").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def address() -> Iterator[str]:
 
 
 def html(number: int) -> str:
-    return (slides.SLIDES / f"part{number}.html").read_text()
+    return (slides.SLIDES / f"part{number}.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("number", NUMBERS)

@@ -41,7 +41,7 @@ def test_code_lines_leaves_out_what_computes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "example.py"
-    file.write_text(EXAMPLE)
+    file.write_text(EXAMPLE, encoding="utf-8")
     module = types.ModuleType("example")
     module.__file__ = str(file)
     assert code_lines(module) == COUNTED.splitlines()

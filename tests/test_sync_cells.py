@@ -61,7 +61,7 @@ double(1)"""
 @pytest.fixture
 def make_chapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "numbers.py").write_text(PACKAGE)
+    (tmp_path / "package" / "numbers.py").write_text(PACKAGE, encoding="utf-8")
     monkeypatch.setattr(agreement, "ROOT", tmp_path)
     monkeypatch.setattr("tools.chapters.ROOT", tmp_path)
 

@@ -11,7 +11,7 @@ import pytest
 from offline_tutor.classroom.exercises import exercises
 from tools.chapters import ROOT, chapters
 
-GUIDE = (ROOT / "book" / "teach.md").read_text()
+GUIDE = (ROOT / "book" / "teach.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,15 @@ from tools.chapters import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 NAMES = sorted(file.name for file in FOLDER.glob("*.yml"))
-HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0][
+    "hooks"
+]
 ENTRY = next(hook["entry"] for hook in HOOKS if hook["id"] == "zizmor").split()
 LINT = [Path(sys.executable).with_name(ENTRY[0]), *ENTRY[1:]]
 
 
 def jobs(name: str) -> dict[str, Any]:
-    return yaml.safe_load((FOLDER / name).read_text())["jobs"]
+    return yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))["jobs"]
 
 
 def steps(name: str) -> list[dict[str, Any]]:
@@ -39,7 +41,7 @@ def test_there_are_the_workflows_that_are_promised() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_exist(name: str) -> None:
     commands = "\n".join(step.get("run", "") for step in steps(name))
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make ([\w-]+)", commands, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
     for script in re.findall(r"^\.github/\S+", commands, re.MULTILINE):
@@ -66,8 +68,10 @@ def test_an_action_has_one_version_everywhere() -> None:
 def test_oldest_and_newest_python_are_tested() -> None:
     rows = jobs("tests.yml")["test"]["strategy"]["matrix"]["include"]
     python = {row["packages"]: row["python"] for row in rows}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    newest = re.search(r"\(3, 11\) <= v <= \((\d+), (\d+)\)", (ROOT / "Makefile").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    newest = re.search(
+        r"\(3, 11\) <= v <= \((\d+), (\d+)\)", (ROOT / "Makefile").read_text(encoding="utf-8")
+    )
     assert newest is not None
     assert project["requires-python"] == f">={python['lowest']}"
     assert python["newest"] == f"{newest[1]}.{newest[2]}"
@@ -88,9 +92,9 @@ def test_oldest_and_newest_python_are_tested() -> None:
 def test_the_linter_finds(text: str, damaged: str, tmp_path: Path) -> None:
     file = tmp_path / ".github" / "workflows" / "tests.yml"
     file.parent.mkdir(parents=True)
-    source, count = re.subn(text, damaged, (FOLDER / "tests.yml").read_text())
+    source, count = re.subn(text, damaged, (FOLDER / "tests.yml").read_text(encoding="utf-8"))
     assert count
-    file.write_text(source)
+    file.write_text(source, encoding="utf-8")
     result = subprocess.run([*LINT, file], check=False, capture_output=True, text=True)
     assert result.returncode != 0, result.stdout
 
@@ -113,15 +117,17 @@ def test_the_published_pdf_is_where_the_first_page_says() -> None:
 def test_the_readme_stands_alone_on_pypi(tmp_path: Path) -> None:
     (script,) = (step["run"] for step in steps("release.yml") if "README" in step.get("run", ""))
     rewrite = script.partition("python -m pip")[0]
-    (tmp_path / "README.md").write_text((ROOT / "README.md").read_text())
+    (tmp_path / "README.md").write_text(
+        (ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     variables = {
         "GITHUB_SERVER_URL": "https://github.com",
         "GITHUB_REPOSITORY": "someone/book",
         "GITHUB_SHA": "1a2b",
     }
     subprocess.run(["bash", "-ec", rewrite], cwd=tmp_path, env=os.environ | variables, check=True)
-    before = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text())
-    after = re.findall(r"\]\(([^)]+)\)", (tmp_path / "README.md").read_text())
+    before = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    after = re.findall(r"\]\(([^)]+)\)", (tmp_path / "README.md").read_text(encoding="utf-8"))
     places = [f"https://github.com/someone/book/{kind}/1a2b/" for kind in ("raw", "blob")]
     assert all(link.startswith("https://") for link in after)
     for old, new in zip(before, after, strict=True):

@@ -79,7 +79,7 @@ def module_source(module: str) -> str:
     path = ROOT.joinpath(*module.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if file.is_file():
-            return file.read_text()
+            return file.read_text(encoding="utf-8")
     raise ValueError(f"there is no module {module!r}: correct the name in '# builds:'")
 
 

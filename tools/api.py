@@ -7,68 +7,53 @@ and the build waits for no JAX. What comes out is MyST with Sphinx's own Python 
 
 from __future__ import annotations
 
-import ast
-import copy
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import cache
 
+import griffe
 from mdit_py_plugins.anchors.index import slugify
 
 from tools import agreement
-from tools.docstrings import Docstring, comment_on
-from tools.package import PACKAGE, Module, listed, public, read
+from tools.comments import comment_on, comments
+from tools.package import ENTRIES, PACKAGE, find, known, listed, public
 
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
-# In a page: all of a module, the docstring of one, where everything is built.
-ENTRIES = re.compile(r"<!-- api: ([\w.]+) -->")
+# In a page, besides `<!-- api: ... -->`: the docstring of a module, where everything is built.
 TEXT = re.compile(r"<!-- the text of ([\w.]+) -->")
 TABLE = re.compile(r"<!-- the table of builds -->")
 LONG = 60  # characters of a constant's value from which it is left out
+Type = griffe.Expr | str | None
+DERIVED = {"dataclasses.replace", "functools.partial"}  # a value with parts of its own
 
 
-class _Names(ast.NodeTransformer):
-    """Gives names of the package in full, so that they become links; shown is the last part."""
-
-    def __init__(self, module: Module) -> None:
-        self.module = module
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        name = node.id
-        full = self.module.imported.get(name, f"{self.module.name}.{name}")
-        alias = self.module.definitions.get(name)
-        if address := listed(full):
-            return ast.Name(f"~{address}")
-        if isinstance(alias, ast.Assign):  # an alias that is not public says nothing to a reader
-            return self.visit(alias.value)
-        return node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        module, _, name = ast.unparse(node).rpartition(".")
-        full = f"{self.module.imported.get(module, module)}.{name}"
-        address = listed(full)
-        return ast.Name(f"~{address}") if address else node
+def annotation(written: Type) -> str:
+    """A type as the source has it, with the package's names in full; shown is the last part."""
+    if not isinstance(written, griffe.Expr):
+        return str(written)
+    if isinstance(written, griffe.ExprName | griffe.ExprAttribute):
+        if address := listed(written.canonical_path):
+            return f"~{address}"
+        alias = known(written.canonical_path)  # one that no page lists says nothing to a reader
+        return annotation(alias.value) if alias and alias.is_attribute else str(written)
+    return "".join(map(annotation, written.iterate(flat=False)))
 
 
-def annotation(node: ast.expr, module: Module) -> str:
-    """A type as the source has it, with the package's names in full."""
-    return ast.unparse(_Names(module).visit(ast.parse(ast.unparse(node), mode="eval").body))
-
-
-def signature(
-    node: ast.FunctionDef, module: Module, *, bound: Collection[str] = (), method: bool = False
-) -> str:
-    """The arguments and the result of a function, without `self` and those already bound."""
-    arguments = copy.deepcopy(node.args)
-    if method:
-        del arguments.args[0]
-    named = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
-    for one in (*named, arguments.vararg, arguments.kwarg):
-        if one is not None and one.annotation is not None:
-            one.annotation = ast.Name(annotation(one.annotation, module))
-    while arguments.args and arguments.args[-1].arg in bound:
-        del arguments.args[-1], arguments.defaults[-1]
-    result = f" -> {annotation(node.returns, module)}" if node.returns else ""
-    return f"({ast.unparse(arguments)}){result}"
+def signature(function: griffe.Function, *, method: bool = False) -> str:
+    """The arguments and the result of a function, without `self`."""
+    parameters = griffe.Parameters(
+        *(
+            griffe.Parameter(
+                each.name,
+                kind=each.kind,
+                default=each.default,
+                annotation=each.annotation and annotation(each.annotation),
+            )
+            for each in list(function.parameters)[method:]
+        )
+    )
+    returns = function.returns and annotation(function.returns)
+    return griffe.Function("", parameters=parameters, returns=returns).signature()
 
 
 def fenced(kind: str, argument: str, options: dict[str, str], body: list[str], depth: int) -> str:
@@ -78,112 +63,129 @@ def fenced(kind: str, argument: str, options: dict[str, str], body: list[str], d
     return "\n".join([f"{ticks}{{py:{kind}}} {argument}", *head, "", *body, ticks, ""])
 
 
-def paragraphs(docstring: Docstring) -> list[str]:
+def sections(of: griffe.Object, kind: str) -> list[griffe.DocstringElement]:
+    """The entries of the sections of one kind in a docstring."""
+    found = of.docstring.parsed if of.docstring else []
+    return [entry for section in found if section.kind.value == kind for entry in section.value]
+
+
+def text_of(of: griffe.Object) -> str:
+    """A docstring without its sections, as Markdown."""
+    found = of.docstring.parsed if of.docstring else []
+    return "\n\n".join(section.value for section in found if section.kind.value == "text")
+
+
+def words(entry: griffe.DocstringElement) -> str:
+    """What an entry of a section says, on one line."""
+    return " ".join(entry.description.split())
+
+
+def result(of: griffe.Function, entry: griffe.DocstringElement) -> str:
+    """What a section says of the result; Griffe takes its beginning, up to a colon, for a type."""
+    start = "" if str(entry.annotation) == str(of.returns) else f"{entry.annotation}: "
+    return start + words(entry)
+
+
+def paragraphs(of: griffe.Object) -> list[str]:
     """A docstring's text, arguments, result and errors."""
-    fields = [f":param {name}: {text}" for name, text in docstring.arguments.items()]
-    fields += [f":returns: {docstring.result}"] if docstring.result else []
-    fields += [f":raises {name}: {text}" for name, text in docstring.errors.items()]
-    return [docstring.text, "", *fields, ""]
+    fields = [f":param {one.name}: {words(one)}" for one in sections(of, "parameters")]
+    fields += [f":returns: {result(of, one)}" for one in sections(of, "returns")]
+    fields += [f":raises {one.annotation}: {words(one)}" for one in sections(of, "raises")]
+    return [text_of(of), "", *fields, ""]
 
 
-def function(node: ast.FunctionDef, module: Module, more: list[str], depth: int = 0) -> str:
+def function(of: griffe.Function, more: Sequence[str] = (), depth: int = 0) -> str:
     """The entry of a function or a method."""
-    body = paragraphs(Docstring.read(ast.get_docstring(node))) + more
-    marks = {ast.unparse(mark) for mark in node.decorator_list}
-    if depth and "property" in marks:
-        kind = {"type": annotation(node.returns, module)} if node.returns else {}
-        return fenced("property", node.name, kind, body, depth)
-    options = {mark: "" for mark in ("staticmethod", "classmethod") if mark in marks}
-    method = depth > 0 and "staticmethod" not in marks
-    argument = node.name + signature(node, module, method=method)
-    return fenced("method" if depth else "function", argument, options, body, depth)
-
-
-def value_of(node: ast.Assign | ast.AnnAssign, module: Module) -> dict[str, str]:
-    """What a constant or a field is, where that is short, and its type, where one is written."""
-    options = {"no-contents-entry": ""}
-    if isinstance(node, ast.AnnAssign):
-        options["type"] = annotation(node.annotation, module)
-    if node.value is not None and len(ast.unparse(node.value)) < LONG:
-        options["value"] = ast.unparse(node.value)
-    return options
-
-
-def variable(
-    name: str,
-    node: ast.Assign | ast.AnnAssign,
-    module: Module,
-    text: str,
-    more: Sequence[str] = (),
-    depth: int = 0,
-) -> str:
-    """The entry of a constant, of a type's short name, or of a class's field."""
-    text = text or comment_on(node.lineno, node.end_lineno or node.lineno, module.comments)
-    if isinstance(node.value, ast.Subscript | ast.BinOp) and not name.isupper():
-        canonical = {"canonical": annotation(node.value, module)}
-        return fenced("type", name, canonical, [text, *more, ""], depth)
-    kind = "attribute" if depth else "data"
-    return fenced(kind, name, value_of(node, module), [text, *more, ""], depth)
-
-
-def class_(node: ast.ClassDef, module: Module, more: list[str]) -> str:
-    """The entry of a class: what it extends, its fields, its methods."""
-    docstring = Docstring.read(ast.get_docstring(node))
-    parents = [annotation(base, module) for base in node.bases]
-    links = [f"{{py:class}}`{one}`" if one.startswith("~") else f"`{one}`" for one in parents]
-    body = paragraphs(docstring)
-    body += [f"Extends {', '.join(links)}.", ""] if links else []
-    for name, part in agreement.definitions_of(node).items():
-        if name.startswith("_") and name != "__call__":
-            continue
-        if isinstance(part, ast.FunctionDef):
-            body.append(function(part, module, [], depth=1))
-        elif isinstance(part, ast.AnnAssign | ast.Assign):
-            text = docstring.attributes.get(name, "")
-            body.append(variable(name, part, module, text, depth=1))
-    return fenced("class", node.name, {}, body + more, 0)
-
-
-def partial_of(node: agreement.Definition, module: Module) -> tuple[str, ast.Call] | None:
-    """The full name of what `partial` makes this of, with the call; None if it does not."""
-    call = node.value if isinstance(node, ast.Assign) else None
-    if not isinstance(call, ast.Call) or ast.unparse(call.func) != "partial":
-        return None
-    return annotation(call.args[0], module).removeprefix("~"), call
-
-
-def made(name: str, parent: str, call: ast.Call, more: list[str]) -> str:
-    """The entry of a function that `partial` makes of another, or of one so made."""
-    keywords = list(call.keywords)
-    full, below = parent, call
-    while True:
-        module, _, last = full.rpartition(".")
-        node = read(module).definition(last)
-        further = partial_of(node, read(module))
-        if further is None:
-            break
-        full, below = further
-        keywords += below.keywords
-    assert isinstance(node, ast.FunctionDef)
-    given = ", ".join(ast.unparse(one) for one in call.keywords)
-    bound = {one.arg for one in keywords if one.arg}
-    words = f"{{py:func}}`~{parent}` with `{given}`."
+    options = {label: "" for label in ("staticmethod", "classmethod") if label in of.labels}
+    method = depth > 0 and "staticmethod" not in of.labels
+    argument = of.name + signature(of, method=method)
     return fenced(
-        "function", name + signature(node, read(module), bound=bound), {}, [words, *more], 0
+        "method" if depth else "function", argument, options, [*paragraphs(of), *more], depth
     )
 
 
-def entry(name: str, home: str, more: list[str]) -> str:
+@cache
+def comments_in(module: griffe.Module) -> dict[int, tuple[str, bool]]:
+    return comments(module.source)
+
+
+def said_of(constant: griffe.Attribute) -> str:
+    """The docstring below a constant or a field, or its comment."""
+    if constant.docstring:
+        return text_of(constant)
+    first, last = constant.lineno or 0, constant.endlineno or 0
+    return comment_on(first, last, comments_in(constant.module))
+
+
+def variable(of: griffe.Attribute, text: str = "", more: Sequence[str] = (), depth: int = 0) -> str:
+    """The entry of a constant, of a type's short name, or of a class's field."""
+    body = [text or said_of(of), *more, ""]
+    if isinstance(of.value, griffe.ExprSubscript | griffe.ExprBinOp) and not of.name.isupper():
+        return fenced("type", of.name, {"canonical": annotation(of.value)}, body, depth)
+    options = {"no-contents-entry": ""}
+    if of.annotation:
+        options["type"] = annotation(of.annotation)
+    if of.value is not None and len(str(of.value)) < LONG:
+        options["value"] = str(of.value)
+    return fenced("attribute" if depth else "data", of.name, options, body, depth)
+
+
+def origin_of(of: griffe.Attribute) -> griffe.Expr | None:
+    """The value that this one is a child of, or else the class of the package that makes it."""
+    call = of.value
+    if not isinstance(call, griffe.ExprCall) or not call.arguments:
+        return None
+    if call.function.canonical_path in DERIVED:
+        return call.arguments[0]
+    made_by = known(call.function.canonical_path)
+    return call.function if made_by and made_by.is_class else None
+
+
+def made(of: griffe.Attribute, origin: griffe.Expr, more: Sequence[str]) -> str:
+    """The entry of a value that has a parent or a class of the package.
+
+    `TD3_BC = replace(TD3, actor_loss=actor_loss)` leads to its parent and says what is replaced.
+    """
+    child = origin is of.value.arguments[0]
+    parts = ", ".join(f"`{part}`" for part in of.value.arguments[child:])
+    link = f"{{py:obj}}`{annotation(origin)}`"
+    made_of = f"{link} with {parts}." if child else f"A {link} of {parts}."
+    return fenced("data", of.name, {}, [said_of(of), "", made_of, *more, ""], 0)
+
+
+def class_(of: griffe.Class, more: Sequence[str]) -> str:
+    """The entry of a class: what it extends, its fields, its methods."""
+    parents = [annotation(base) for base in of.bases]
+    links = [f"{{py:class}}`{one}`" if one.startswith("~") else f"`{one}`" for one in parents]
+    body = paragraphs(of) + ([f"Extends {', '.join(links)}.", ""] if links else [])
+    described = {entry.name: words(entry) for entry in sections(of, "attributes")}
+    for name, part in of.members.items():
+        if part.is_alias or (name.startswith("_") and name != "__call__"):
+            continue
+        if part.is_function:
+            body.append(function(part, depth=1))
+        elif "property" in part.labels:
+            kind = {"type": annotation(part.annotation)} if part.annotation else {}
+            body.append(fenced("property", name, kind, paragraphs(part), 1))
+        elif part.is_attribute and part.parent is of and not within_method(part):
+            body.append(variable(part, described.get(name, ""), depth=1))
+    return fenced("class", of.name, {}, [*body, *more], 0)
+
+
+def within_method(field: griffe.Attribute) -> bool:
+    """Whether a field is only set by a method: `self.field = ...`."""
+    methods = (each for each in field.parent.members.values() if each.is_function)
+    return any(each.lineno <= field.lineno <= each.endlineno for each in methods)
+
+
+def entry(of: griffe.Object, more: Sequence[str] = ()) -> str:
     """What a page says of one public name."""
-    module = read(home)
-    node = module.definition(name)
-    if isinstance(node, ast.FunctionDef):
-        return function(node, module, more)
-    if isinstance(node, ast.ClassDef):
-        return class_(node, module, more)
-    if parent := partial_of(node, module):
-        return made(name, *parent, more)
-    return variable(name, node, module, "", more=more)
+    if isinstance(of, griffe.Function):
+        return function(of, more)
+    if isinstance(of, griffe.Class):
+        return class_(of, more)
+    origin = origin_of(of)
+    return made(of, origin, more) if origin else variable(of, more=more)
 
 
 def short(module: str) -> str:
@@ -193,17 +195,12 @@ def short(module: str) -> str:
 
 def entries(name: str) -> str:
     """A section with everything public of a module, as MyST."""
-    module = read(name)
     built = {build.name: build for build in reversed(agreement.builds())}
     lines = [f"## `{short(name)}`", "", f"```{{py:module}} {name}", "```", ""]
-    lines += [text(name), ""]
-    if module.parents:
-        taken = ", ".join(f"{{py:obj}}`~{listed(parent)}`" for parent in module.parents)
-        lines += [f"From the parent, unchanged: {taken}.", ""]
-    for public_name, home in public(name):
-        build = built.get(f"{home}.{public_name}")
-        more = ["", f"Built in {section(build)}.", ""] if build else []
-        lines.append(entry(public_name, home, more))
+    lines += [text_of(find(name)), ""]
+    for one in public(name):
+        build = built.get(one.path)
+        lines.append(entry(one, ["", f"Built in {section(build)}.", ""] if build else []))
     return "\n".join(lines)
 
 
@@ -233,19 +230,14 @@ def table_of_builds() -> str:
         if build.module != module:
             module = build.module
             lines += ["", f"## `{short(module)}`", "", "| Name | Built in |", "|---|---|"]
-        lines.append(f"| {{py:obj}}`~{build.name}` | {section(build)} |")
+        lines.append(f"| {{py:obj}}`~{listed(build.name)}` | {section(build)} |")
     return "\n".join(lines)
-
-
-def text(module: str) -> str:
-    """The docstring of a module, as Markdown."""
-    return Docstring.read(ast.get_docstring(read(module).tree)).text
 
 
 def fill(page: str) -> str:
     """A page's text with its marks replaced by what they stand for."""
     page = ENTRIES.sub(lambda mark: entries(mark[1]), page)
-    page = TEXT.sub(lambda mark: text(mark[1]), page)
+    page = TEXT.sub(lambda mark: text_of(find(mark[1])), page)
     return TABLE.sub(lambda _: table_of_builds(), page)
 
 

@@ -43,7 +43,7 @@ def tags(cell: nbformat.NotebookNode) -> set[str]:
 
 def chapters() -> list[Chapter]:
     """The notebooks of `_toc.yml`, in its order."""
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     paths = (ROOT / f"{name}.ipynb" for name in _files(contents))
     return [Chapter(path) for path in paths if path.is_file()]
 

@@ -46,7 +46,7 @@ def read(source: str) -> str:
         if source.startswith(("http://", "https://")):
             with urllib.request.urlopen(source, timeout=60) as answer:
                 return answer.read().decode()
-        return Path(source).read_text()
+        return Path(source).read_text(encoding="utf-8")
     except (OSError, URLError) as error:
         raise SystemExit(
             f"Colab's list of packages cannot be read from {source} ({error}). Without a network, "
@@ -74,7 +74,7 @@ def normal(name: str) -> str:
 
 def requirements() -> list[str]:
     """What the package asks for, and what runs notebooks."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return project["dependencies"] + RUNTIME
 
 
@@ -128,14 +128,14 @@ def make_environment(python: str, versions: Mapping[str, str]) -> Environment:
     made, recipe = FOLDER / "made.txt", f"{python} {requirements()}\n{listing(versions)}"
     venv = FOLDER / "venv"
     here = Environment(venv / "bin" / "python", {})
-    if not made.is_file() or made.read_text() != recipe:
+    if not made.is_file() or made.read_text(encoding="utf-8") != recipe:
         shutil.rmtree(FOLDER, ignore_errors=True)
         FOLDER.mkdir(parents=True)
-        (FOLDER / "constraints.txt").write_text(listing(versions))
+        (FOLDER / "constraints.txt").write_text(listing(versions), encoding="utf-8")
         subprocess.run([python, "-m", "venv", venv], check=True)
         constraints = ["-c", str(FOLDER / "constraints.txt")]
         here.pip("install", "--quiet", *constraints, *requirements())
-        made.write_text(recipe)
+        made.write_text(recipe, encoding="utf-8")
     present = here.installed().keys() & versions.keys()
     return Environment(here.python, {name: versions[name] for name in present})
 

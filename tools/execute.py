@@ -24,7 +24,9 @@ from jupyter_cache.base import CacheBundleIn
 from tools.chapters import ROOT, Chapter, chapters
 from tools.fingerprints import fingerprint
 
-CACHE = ROOT / yaml.safe_load((ROOT / "_config.yml").read_text())["execute"]["cache"]
+CACHE = (
+    ROOT / yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["execute"]["cache"]
+)
 FINGERPRINTS = CACHE / "fingerprints.json"
 OPTIONS = ["-c", str(ROOT / "pyproject.toml"), "-v", "-p", "no:cacheprovider"]
 OPTIONS += ["--nbmake", "--overwrite", "--nbmake-timeout=600", "-n", "2", "--dist", "load"]
@@ -37,14 +39,14 @@ def key(notebook: nbformat.NotebookNode) -> str:
 
 def recorded() -> dict[str, str]:
     """Fingerprint by key of the chapters in the cache."""
-    return json.loads(FINGERPRINTS.read_text()) if FINGERPRINTS.is_file() else {}
+    return json.loads(FINGERPRINTS.read_text(encoding="utf-8")) if FINGERPRINTS.is_file() else {}
 
 
 def record(found: dict[str, str]) -> None:
     """Notes that the cache's outputs under these keys were made with these fingerprints."""
     CACHE.mkdir(parents=True, exist_ok=True)
     partial = FINGERPRINTS.with_suffix(".partial")
-    partial.write_text(json.dumps(recorded() | found, indent=1))
+    partial.write_text(json.dumps(recorded() | found, indent=1), encoding="utf-8")
     partial.replace(FINGERPRINTS)
 
 

@@ -178,8 +178,8 @@ def main() -> None:
     for path in sources():
         for file, text in made(path).items():
             file.parent.mkdir(parents=True, exist_ok=True)
-            if not file.exists() or file.read_text() != text:
-                file.write_text(text)
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                file.write_text(text, encoding="utf-8")
                 print(f"wrote {file.relative_to(ROOT)}")
 
 

@@ -1,7 +1,8 @@
 """What a chapter's outputs depend on, besides its own code.
 
 The notebook cache of Jupyter Book sees only a chapter's cells. A chapter must also run again when
-a module that it reaches changes, a dataset that it names, the lock, or Python itself.
+a module that it reaches changes, or a dataset that it names, the lock, or Python itself. Which
+module imports which is read from the source by grimp, so nothing of the package is imported here.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.agreement import definitions
+import grimp
+
 from tools.chapters import ROOT, Chapter
 
 PACKAGE = "offline_tutor"
-DATASETS = ROOT / PACKAGE / "datasets"
-REFERENCE = re.compile(
-    rf"{PACKAGE}(\.\w+)+(:\w+)?"
-)  # an entry point: "offline_tutor.environments:X"
+DATASETS = "data/embedded"
+ON_DEMAND = "def __getattr__("  # a module of which names are imported when somebody asks for them
 
 
 def fingerprint(chapter: Chapter) -> str:
@@ -37,18 +37,27 @@ def fingerprint(chapter: Chapter) -> str:
 
 def reached_modules(code: str) -> set[Path]:
     """The package's files that a piece of code imports, and those that they import in turn."""
-    reached: set[Path] = set()
-    waiting = set().union(*(files_of(name) for name in names_in(code, package="")))
-    while waiting:
-        file = waiting.pop()
-        reached.add(file)
-        package = ".".join(file.relative_to(ROOT).parent.parts)
-        for name in names_in(file.read_text(), package):
-            waiting |= files_of(name) - reached
-    return reached
+    graph = import_graph()
+    named = set().union(*(modules_of(name, graph) for name in names_in(code)))
+    reached = named.union(*map(graph.find_upstream_modules, named))
+    return {file_of(module) for module in reached}
 
 
-def names_in(code: str, package: str) -> Iterator[str]:
+def import_graph() -> grimp.ImportGraph:
+    """Which module of the package runs which: those it imports, its parents, entry points.
+
+    A module that makes its names on demand runs nothing for it; `modules_of` sees to those who ask.
+    """
+    graph = grimp.build_graph(PACKAGE, cache_dir=None, exclude_type_checking_imports=True)
+    for module in graph.modules - {PACKAGE}:
+        text = file_of(module).read_text(encoding="utf-8")
+        entry_points = [] if ON_DEMAND in text else references(text)
+        for name in (module.rpartition(".")[0], *entry_points):
+            graph.add_import(importer=module, imported=known_part(name, graph))
+    return graph
+
+
+def names_in(code: str) -> Iterator[str]:
     """Dotted names of the package that a piece of code imports or writes out."""
     alias = {}
     for node in ast.walk(ast.parse(code)):
@@ -57,39 +66,38 @@ def names_in(code: str, package: str) -> Iterator[str]:
                 alias[name.asname or PACKAGE] = name.name if name.asname else PACKAGE
                 yield name.name
         elif isinstance(node, ast.ImportFrom):
-            base = package.rsplit(".", node.level - 1)[0] if node.level else ""
-            module = ".".join(filter(None, (base, node.module)))
-            for name in node.names:
-                yield f"{module}.{name.name}"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
         elif isinstance(node, ast.Attribute):
             first, _, rest = ast.unparse(node).partition(".")
             yield f"{alias.get(first, first)}.{rest}"
-        elif isinstance(node, ast.Constant) and REFERENCE.fullmatch(str(node.value)):
-            yield str(node.value).replace(":", ".")
+    yield from references(code)
 
 
-def files_of(name: str) -> set[Path]:
-    """The files that Python runs to reach a dotted name, those of its parent packages included.
+def references(text: str) -> list[str]:
+    """Names of the package that begin a string: "offline_tutor.environments:PointMazeEnv"."""
+    return re.findall(rf"[\"']({PACKAGE}(?:\.\w+)+)", text)
 
-    A package may make its names only when asked for (`__getattr__`). Reading it then does not tell
-    where such a name comes from, and all of the package counts.
-    """
-    parts = name.split(".")
-    if parts[0] != PACKAGE:
+
+def modules_of(name: str, graph: grimp.ImportGraph) -> set[str]:
+    """The modules that must run for a dotted name to be there; none if it is not the package's."""
+    if name.partition(".")[0] != PACKAGE:
         return set()
-    files: set[Path] = set()
-    folder = ROOT
-    for index, part in enumerate(parts):
-        path = folder / part
-        if path.with_suffix(".py").is_file():
-            return files | {path.with_suffix(".py")}
-        if not (path / "__init__.py").is_file():
-            known = definitions((folder / "__init__.py").read_text())
-            asked_for = "__getattr__" in known and part not in known and index > 0
-            return files | (set(folder.rglob("*.py")) if asked_for else set())
-        files.add(path / "__init__.py")
-        folder = path
-    return files
+    module = known_part(name, graph)
+    if name != module and ON_DEMAND in file_of(module).read_text(encoding="utf-8"):
+        return {module} | graph.find_descendants(module)  # the source does not say which of them
+    return {module}
+
+
+def known_part(name: str, graph: grimp.ImportGraph) -> str:
+    """The module that a dotted name begins with."""
+    while name not in graph.modules:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def file_of(module: str) -> Path:
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def results_beside(modules: set[Path]) -> set[Path]:
@@ -103,6 +111,6 @@ def datasets(text: str) -> set[Path]:
 
     By task (`pendulum`), not by dataset, since code may put a name together: `f"pendulum/{kind}"`.
     """
-    tasks = (path for path in DATASETS.glob("[a-z]*") if path.is_dir())
+    tasks = (path for path in (ROOT / PACKAGE / DATASETS).glob("[a-z]*") if path.is_dir())
     named = (path for path in tasks if re.search(rf"[\"']{path.name}(/|[\"'])", text))
     return {file for path in named for file in path.rglob("*") if file.is_file()}

@@ -52,7 +52,7 @@ class Article:
 
 def pages() -> list[tuple[str | None, str]]:
     """The book's pages in reading order: the part that a page opens, if any, and its name."""
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     found: list[tuple[str | None, str]] = [(None, contents["root"])]
     for part in contents["parts"]:
         first, *others = files(part)
@@ -84,13 +84,15 @@ def serve(route: Route, document: str = "") -> None:
 def collect(page: Page, part: str | None, name: str, anchors: Mapping[str, str]) -> Article:
     """Opens one page of the book and takes its article out."""
     page.goto(f"{HOST}/{name}.html")
-    found = page.evaluate((HERE / "pdf.js").read_text(), {"name": name, "anchors": anchors})
+    found = page.evaluate(
+        (HERE / "pdf.js").read_text(encoding="utf-8"), {"name": name, "anchors": anchors}
+    )
     return Article(key=anchors[name], part=part, **found)
 
 
 def document(articles: list[Article], numbers: Mapping[str, int]) -> str:
     """The whole book as one page of HTML. `numbers`: the page on which each anchor stands."""
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     styles = list(dict.fromkeys(style for article in articles for style in article.styles))
     heads = "\n".join(
         f"#{article.key} {{ page: {article.key}; }}\n"
@@ -111,7 +113,7 @@ def document(articles: list[Article], numbers: Mapping[str, int]) -> str:
 <meta name="author" content="{escape(config["author"])}">
 {links}
 <style>{math}</style>
-<style>{(HERE / "pdf.css").read_text()}\n{heads}</style>
+<style>{(HERE / "pdf.css").read_text(encoding="utf-8")}\n{heads}</style>
 </head>
 <body>
 {front(config, articles, numbers)}
@@ -124,7 +126,7 @@ def document(articles: list[Article], numbers: Mapping[str, int]) -> str:
 
 def front(config: Mapping[str, Any], articles: list[Article], numbers: Mapping[str, int]) -> str:
     """The title page and the contents."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     rows = []
     for article in articles:
         if article.part:

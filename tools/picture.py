@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from offline_tutor.book import figures
-from offline_tutor.data import load_dataset
 from offline_tutor.book.precomputed import load
 from offline_tutor.book.precomputed.alpha_sweep import from_field
+from offline_tutor.data import load_dataset
 from tools.chapters import ROOT
 
 FOLDER = ROOT / "book" / "_static"

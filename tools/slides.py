@@ -199,7 +199,7 @@ def deck(part: list[Chapter], title: str) -> NotebookNode:
 
 def parts() -> dict[str, list[Chapter]]:
     """The chapters of each part of the table of contents that has some, by its caption."""
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     found = {chapter.name: chapter for chapter in chapters()}
     named = {
         part["caption"]: [found[e["file"]] for e in part["chapters"] if e["file"] in found]
@@ -234,7 +234,7 @@ def main(folder: Path = SLIDES) -> None:
     exporter = Exporter(Typesetter())
     for number, notebook in enumerate(decks, 1):
         html, _ = exporter.from_notebook_node(notebook)
-        (folder / f"part{number}.html").write_text(html)
+        (folder / f"part{number}.html").write_text(html, encoding="utf-8")
     exporter.typesetter.engine.close()
     print(f"Slides of {len(decks)} parts are in {folder}.")
 

@@ -20,15 +20,16 @@ from sphinx.transforms import SphinxTransform
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
 
-from tools import agreement, api
+from tools import agreement, api, package
 from tools.chapters import chapters
 
 
 def link(name: str) -> addnodes.pending_xref:
     """A link to the entry of a name, shown as `td3.critic_loss`."""
-    shown = ".".join(name.split(".")[-2:])
+    listed = package.listed(name) or name
+    shown = ".".join(listed.split(".")[-2:])
     reference = addnodes.pending_xref(
-        "", refdomain="py", reftype="obj", reftarget=name, refexplicit=True, refwarn=True
+        "", refdomain="py", reftype="obj", reftarget=listed, refexplicit=True, refwarn=True
     )
     reference += nodes.literal(shown, shown)
     return reference
@@ -70,7 +71,11 @@ def write(app: Sphinx, document: str, source: list[str]) -> None:
 
 def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
     """Pages that are made of the package and of the chapters: their own sources do not change."""
-    marked = (path for path in (ROOT / "book").rglob("*.md") if api.is_filled(path.read_text()))
+    marked = (
+        path
+        for path in (ROOT / "book").rglob("*.md")
+        if api.is_filled(path.read_text(encoding="utf-8"))
+    )
     return [path.relative_to(ROOT).with_suffix("").as_posix() for path in marked]
 
 

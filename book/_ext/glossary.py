@@ -123,7 +123,7 @@ class LinkTerms(SphinxTransform):
         if not WITHOUT_LINKS.fullmatch(self.env.docname):
             page = Path(self.env.doc2path(GLOSSARY))
             self.env.note_dependency(str(page))
-            link_first_uses(self.document, forms(page.read_text()))
+            link_first_uses(self.document, forms(page.read_text(encoding="utf-8")))
 
 
 def hide_forms(app: Sphinx, document: str, source: list[str]) -> None:

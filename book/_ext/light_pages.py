@@ -1,17 +1,24 @@
-"""Pages lose what they would load and not use, and mend what the theme leaves wrong.
+"""Drops what pages would load and not use, and mends what the theme leaves wrong.
 
-Works on the finished HTML, because the theme has no setting for any of it.
+It works on the finished HTML, because the theme has no setting for any of it. A replacement that
+hits nothing in the whole book fails the build.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
+
+from tools.replacing import NothingToReplace, Replacements
 
 ICONS = "_static/scripts/fontawesome.js"
 ICON = re.compile(
@@ -23,18 +30,43 @@ ICON = re.compile(
 PLACES = {"r": 0, "s": -1, "b": 0, "": -1}
 FORMER_NAMES = {"pencil-alt": "pencil"}  # which the theme still uses
 
+UNDRAWN = re.compile(r'<(?:i|span)\b[^>]* class="[^"]*\bfa[srb]? fa-[^>]*>')
+
 # Scripts and styles, and what a page that uses them contains. Font Awesome's script is 540 kB to
 # draw twenty icons; the page has them drawn already. The search index is for results that appear
 # while one types, which the theme has switched off; the search page loads it by itself.
+SEARCH = 'id="search-results"'
 UNUSED = {
-    r"scripts/fontawesome\.js": None,
-    r"searchtools\.js|language_data\.js|searchindex\.js": 'id="search-results"',
-    r"sphinx-design\.min\.css|design-tabs\.js": 'class="sd-',
-    r"togglebutton\.(?:js|css)": "dropdown admonition",
+    "scripts/fontawesome.js": None,
+    "searchtools.js": SEARCH,
+    "language_data.js": SEARCH,
+    "searchindex.js": SEARCH,
+    "sphinx-design.min.css": 'class="sd-',
+    "design-tabs.js": 'class="sd-',
+    "togglebutton.js": "dropdown admonition",
+    "togglebutton.css": "dropdown admonition",
+}
+LOADING = {
+    file: re.compile(
+        rf'<(?:script|link)\b[^>]*(?:src|href)="[^"]*{re.escape(file)}[^"]*"[^>]*>'
+        r"(?:</script>)?\s*"
+    )
+    for file in UNUSED
 }
 TOGGLE = '<summary><span class="toctree-toggle"'
+MENDED = {
+    # ARIA: a list's children are its entries, and the role that docutils gives those is deprecated.
+    'role="list" class="citation-list"': 'class="citation-list"',
+    'role="doc-biblioentry"': "",
+    # A toggle of the contents that says nothing to those who do not see its arrow.
+    TOGGLE: TOGGLE.replace("<summary", '<summary aria-label="Pages below"'),
+    # A reader whose system is dark saw a flash of light until the theme's script at the end ran.
+    'localStorage.getItem("theme") || "auto"': 'localStorage.getItem("theme") || '
+    '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
+}
 SIGNATURE = re.compile(r"<dl>\s*((?:<dd>.*</dd>\s*)+)</dl>")
 LINE = re.compile(r"<dd>(.*)</dd>")
+DONE = "<!-- light -->"  # on pages that an earlier build has written and this one has not
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <link rel="icon" href="{icon}"><meta http-equiv="refresh" content="0; url={first}.html"></head>
@@ -54,7 +86,7 @@ def drawing(scripts: str, name: str, place: int) -> tuple[str, str]:
     return f"0 0 {width} {height}", path
 
 
-def draw_icons(html: str, scripts: str) -> str:
+def draw_icons(html: str, scripts: str, made: Replacements) -> str:
     """Icons as drawings, where Font Awesome's script would put them when the page is open."""
 
     def draw(icon: re.Match[str]) -> str:
@@ -66,33 +98,28 @@ def draw_icons(html: str, scripts: str) -> str:
             f'aria-hidden="true" focusable="false"><path fill="currentColor" d="{path}"/></svg>'
         )
 
-    return ICON.sub(draw, html)
-
-
-def drop_unused(html: str) -> str:
-    for files, sign in UNUSED.items():
-        if sign is None or sign not in html:
-            html = re.sub(rf'<script[^>]*src="[^"]*(?:{files})[^"]*"[^>]*></script>\s*', "", html)
-            html = re.sub(rf'<link[^>]*href="[^"]*(?:{files})[^"]*"[^>]*>\s*', "", html)
+    html = made.replace(html, ICON, draw)
+    if undrawn := UNDRAWN.search(html):
+        raise ExtensionError(f"an icon that nobody draws: {undrawn[0]}")
     return html
 
 
-def mend(html: str) -> str:
-    """Faults in what others' templates write."""
-    # ARIA: a list's children are its entries, and the role that docutils gives those is deprecated.
-    html = html.replace('role="list" class="citation-list"', 'class="citation-list"')
-    html = html.replace('role="doc-biblioentry"', "")
-    # A toggle of the contents that says nothing to those who do not see its arrow.
-    html = html.replace(TOGGLE, TOGGLE.replace("<summary", '<summary aria-label="Pages below"'))
+def drop_unused(html: str, made: Replacements) -> str:
+    for file, sign in UNUSED.items():
+        if sign is None or sign not in html:
+            html = made.replace(html, LOADING[file], "")
+    return html
+
+
+def mend(html: str, made: Replacements) -> str:
+    """Mends faults in what others' templates write."""
+    for fault, right in MENDED.items():
+        html = made.replace(html, fault, right)
     # Long signatures: a list of descriptions without a single term.
-    html = SIGNATURE.sub(
-        lambda lines: LINE.sub(r'<span class="sig-line">\1</span>', lines[1]), html
-    )
-    # A reader whose system is dark saw a flash of light until the theme's script at the end ran.
-    return html.replace(
-        'localStorage.getItem("theme") || "auto"',
-        'localStorage.getItem("theme") || '
-        '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
+    return made.replace(
+        html,
+        SIGNATURE,
+        lambda lines: LINE.sub(r'<span class="sig-line">\1</span>', lines[1]),
     )
 
 
@@ -102,16 +129,36 @@ def write_index(app: Sphinx) -> None:
         first, title = app.config.master_doc, app.config.html_title or app.config.project
         icon = f"_static/{Path(app.config.html_favicon).name}"
         index = Path(app.outdir) / "index.html"
-        index.write_text(INDEX.format(title=title, first=first, icon=icon))
+        index.write_text(INDEX.format(title=title, first=first, icon=icon), encoding="utf-8")
+
+
+def lighten(folder: Path) -> None:
+    """Rewrites the pages of a built book.
+
+    Raises:
+        ExtensionError: the theme has changed, and what is to be replaced is nowhere.
+    """
+    scripts = (folder / ICONS).read_text(encoding="utf-8")
+    pages = {
+        page: page.read_text(encoding="utf-8")
+        for page in folder.rglob("*.html")
+        if "_static" not in page.parts and "slides" not in page.parts
+    }
+    made = Replacements()
+    for page, html in pages.items():
+        if DONE not in html:
+            html = mend(drop_unused(draw_icons(html, scripts, made), made), made)
+            page.write_text(f"{html}{DONE}\n", encoding="utf-8")
+    if not any(DONE in html for html in pages.values()):  # all were written anew
+        try:
+            made.check(f"the {len(pages)} pages in {folder}")
+        except NothingToReplace as error:
+            raise ExtensionError(str(error)) from error
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
-    if app.builder.format != "html" or error is not None:
-        return
-    scripts = (Path(app.outdir) / ICONS).read_text()
-    for page in Path(app.outdir).rglob("*.html"):
-        if "_static" not in page.parts:
-            page.write_text(mend(drop_unused(draw_icons(page.read_text(), scripts))))
+    if app.builder.format == "html" and error is None:
+        lighten(Path(app.outdir))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

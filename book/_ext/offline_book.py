@@ -24,8 +24,10 @@ from tools import execute
 from tools.chapters import chapters
 from tools.fingerprints import fingerprint
 from tools.pages import foreign_requests
+from tools.replacing import NothingToReplace, replace
 
 LOGGER = logging.getLogger(__name__)
+FIRST = "book/intro"
 PDF_LINK = "<!-- the link to the PDF -->"
 ROCKET = "<!-- the rocket -->"
 
@@ -75,7 +77,8 @@ def link_pdf(app: Sphinx, document: str, source: list[str]) -> None:
     """The first page's link to the PDF, where whoever builds says that it will lie beside it."""
     name = os.environ.get("OFFLINE_TUTOR_PDF", "")
     link = f' It is also one <a href="../{name}">PDF, to print or to keep</a>.' if name else ""
-    source[0] = source[0].replace(PDF_LINK, link)
+    if document == FIRST:
+        source[0] = replace(source[0], PDF_LINK, link, where=document)
 
 
 def name_rocket(app: Sphinx, document: str, source: list[str]) -> None:
@@ -84,27 +87,36 @@ def name_rocket(app: Sphinx, document: str, source: list[str]) -> None:
         "In Colab or on Binder: the rocket above a chapter opens it; in Colab its first cell "
         "installs what is missing. "
     )
-    source[0] = source[0].replace(ROCKET, way if repository() else "")
+    if document == FIRST:
+        source[0] = replace(source[0], ROCKET, way if repository() else "", where=document)
 
 
 def drop_thebe(app: Sphinx, config: Config) -> None:
-    """Jupyter Book always loads sphinx-thebe, which writes another host's address on each page."""
-    for listeners in app.events.listeners.values():
-        listeners[:] = [entry for entry in listeners if entry.handler.__module__ != "sphinx_thebe"]
+    """Jupyter Book always loads sphinx-thebe, which writes another host's address on each page.
+
+    Raises:
+        NothingToReplace: it is loaded in another way than it was.
+    """
+    registered = [*app.events.listeners.values(), app.registry.css_files]
+    before = sum(map(len, registered))
+    for entries in app.events.listeners.values():
+        entries[:] = [entry for entry in entries if entry.handler.__module__ != "sphinx_thebe"]
     files = app.registry.css_files
     files[:] = [entry for entry in files if "thebe" not in entry[0]]
+    if sum(map(len, registered)) == before:
+        raise NothingToReplace("sphinx_thebe", where="what Sphinx calls")
 
 
 def check_requests(app: Sphinx, error: Exception | None) -> None:
     """Warns, and so fails `make book`, where a page would ask another host for something."""
     for page in Path(app.outdir).rglob("*.html") if error is None else ():
-        for address in foreign_requests(page.read_text()):
+        for address in foreign_requests(page.read_text(encoding="utf-8")):
             LOGGER.warning("%s asks another host for %s", page.relative_to(app.outdir), address)
 
 
 def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
     """Pages that can change while their sources do not: the chapters, and the first page."""
-    return ["book/intro", *(chapter.name for chapter in chapters())]
+    return [FIRST, *(chapter.name for chapter in chapters())]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

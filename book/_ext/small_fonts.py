@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
+
+from tools.replacing import NothingToReplace, Replacements
 
 CONTENT = re.compile(r'(?:content|--pst-icon-[\w-]+): *"([^"]+)"')
 ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6}) ?")
@@ -24,11 +30,22 @@ BLANK = "MathJax_Zero"  # 1 kB of letters without any shape, which do not surviv
 ALL_ICONS = re.compile(r"\.fa-[^{}]*\{[^{}]*\}")
 
 
-def letters(styles: str) -> set[int]:
-    """Code points of what a style sheet draws."""
-    drawn = "\n".join(CONTENT.findall(ALL_ICONS.sub("", styles)))
-    coded = {int(code, 16) for code in ESCAPE.findall(drawn)}
-    return coded | set(map(ord, ESCAPE.sub("", drawn)))
+def letters(folder: Path) -> set[int]:
+    """Code points of what the style sheets in a folder draw.
+
+    Raises:
+        NothingToReplace: a style sheet draws nothing, or none has Font Awesome's list of icons.
+    """
+    found: set[int] = set()
+    made = Replacements()
+    for sheet in SHEETS:
+        styles = made.replace((folder / sheet).read_text(encoding="utf-8"), ALL_ICONS, "")
+        if not (drawn := "\n".join(CONTENT.findall(styles))):
+            raise NothingToReplace(CONTENT, where=sheet)
+        found |= {int(code, 16) for code in ESCAPE.findall(drawn)}
+        found |= set(map(ord, ESCAPE.sub("", drawn)))
+    made.check(", ".join(SHEETS))
+    return found
 
 
 def shrink(path: Path, kept: set[int]) -> None:
@@ -46,9 +63,12 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         return
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells of every table
     static = Path(app.outdir) / "_static"
-    kept = set().union(*(letters((static / sheet).read_text()) for sheet in SHEETS))
+    kept = letters(static)
     for pattern in FONTS:
-        for font in static.glob(pattern):
+        fonts = list(static.glob(pattern))
+        if not fonts:
+            raise NothingToReplace(pattern, where=static)
+        for font in fonts:
             if font.stem != BLANK:
                 shrink(font, kept)
 

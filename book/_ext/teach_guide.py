@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 from offline_tutor.classroom.exercises import exercises
 from tools.chapters import Chapter, chapters
 from tools.execute import CACHE
+from tools.replacing import replace
 
 PAGE = "book/teach"
 TABLE = "<!-- the table of times -->"
@@ -79,7 +80,8 @@ def write_guide(app: Sphinx, document: str, source: list[str]) -> None:
     if document == PAGE:
         times = "\n".join([HEAD, *map(row, chapters())])
         promises = "\n\n".join(map(objectives, chapters()))
-        source[0] = source[0].replace(TABLE, times).replace(LIST, promises)
+        source[0] = replace(source[0], TABLE, times, where=PAGE)
+        source[0] = replace(source[0], LIST, promises, where=PAGE)
 
 
 def page_to_read_again(app: Sphinx, *_: object) -> list[str]:

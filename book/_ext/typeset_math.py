@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,13 @@ from sphinx.util.fileutil import copy_asset
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
+
+from tools.replacing import replace
+
 LOGGER = logging.getLogger(__name__)
+FONT_FACE = re.compile(r"@font-face[^{]*{")
 STYLES = "mathjax/mathjax.css"
 FONTS = "output/chtml/fonts/woff-v2"
 PARTS = ["adaptors/liteDOM", "input/tex", "output/chtml", "a11y/assistive-mml"]
@@ -63,7 +70,7 @@ class Typesetter:
 
     def __init__(self) -> None:
         folder = mathjax_folder()
-        scripts = [(folder / f"{name}.js").read_text() for name in FILES]
+        scripts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in FILES]
         self.engine = MiniRacer()
         for script in (CONFIGURATION, *scripts, START):
             self.engine.eval(f"{script};0")  # the 0, because not every value can be handed over
@@ -78,8 +85,11 @@ class Typesetter:
         Formulas wait for their letters: Chromium without a network would otherwise show other
         letters first, and the page would jump.
         """
-        return re.sub(
-            r"@font-face[^{]*{", r"\g<0> font-display: block;", self.engine.eval("styles()")
+        return replace(
+            self.engine.eval("styles()"),
+            FONT_FACE,
+            r"\g<0> font-display: block;",
+            where="MathJax's style sheet",
         )
 
 
@@ -122,7 +132,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         return
     folder = (Path(app.outdir) / "_static" / STYLES).parent
     copy_asset(str(mathjax_folder() / FONTS), str(folder))
-    (folder / Path(STYLES).name).write_text(app.builder.typesetter.styles())
+    (folder / Path(STYLES).name).write_text(app.builder.typesetter.styles(), encoding="utf-8")
     app.builder.typesetter.engine.close()
 
 
