@@ -21,7 +21,7 @@ import yaml
 from playwright.sync_api import Browser, Page, Route
 from pypdf import PdfReader, PdfWriter
 
-import offline_tutor
+from offline_tutor import __version__
 from tools.browser import NoBrowser, browsing
 from tools.chapters import ROOT
 
@@ -132,7 +132,7 @@ def front(config: Mapping[str, Any], articles: list[Article], numbers: Mapping[s
         rows += [row("", one["anchor"], one["title"], numbers) for one in article.sections]
     return f"""<header class="title-page">
 <p class="title">{escape(config["title"])}</p>
-<p>{escape(config["author"])}, {escape(config["copyright"])}. Version {offline_tutor.__version__}.</p>
+<p>{escape(config["author"])}, {escape(config["copyright"])}. Version {__version__}.</p>
 <p>Printed from the pages of the book. What moves there stands still here, and says so; code that
 only draws a figure is folded away there and left out here.</p>
 {config["html"]["extra_footer"]}
