@@ -38,8 +38,8 @@ def test_every_name_is_listed() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="'offline_tutor' has no attribute 'trian'"):
-        offline_tutor.trian  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match="'offline_tutor' has no attribute 'trainer'"):
+        offline_tutor.trainer  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_importing_the_package_is_light() -> None:
