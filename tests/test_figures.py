@@ -57,6 +57,14 @@ FIXED = {name: look.color for name, look in LOOKS.items() if look.color != INK}
 FIXED["many counts"] = matplotlib.colors.to_hex(COUNTS(1.0))
 
 
+@pytest.fixture(autouse=True)
+def style():
+    """The book's look, for one test."""
+    with matplotlib.rc_context():
+        figures.use_style()
+        yield
+
+
 def contrast(one, other):
     """Contrast ratio of the Web Content Accessibility Guidelines 2.1."""
     linear = cspace_convert([to_rgb(one), to_rgb(other)], "sRGB1", "sRGB1-linear")

@@ -1,4 +1,4 @@
-"""The commands that train and evaluate, as one types them; test_grading.py has `grade`."""
+"""The commands that train and evaluate, as one types them; tests/test_grading.py has `grade`."""
 
 import csv
 from pathlib import Path
