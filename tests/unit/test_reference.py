@@ -19,9 +19,9 @@ import optax
 import pytest
 
 from offline_tutor.algorithms import (
+    cql_lagrange,
     cql_qr_dqn,
     cql_sac,
-    cql_lagrange,
     dqn,
     qr_dqn,
     sac,
