@@ -248,6 +248,30 @@ def test_each_cell_that_builds_leads_to_the_package(
     assert {name for _, name in found} <= listed
 
 
+def test_code_links_to_each_entry_once(extension: ModuleType) -> None:
+    def link(to: str) -> str:
+        return f'<a class="sphinx-codeautolink-a" href="{to}" title="t"><span>{to}</span></a>'
+
+    def name(to: str) -> str:
+        return f"<span>{to}</span>"
+
+    html = f"<a href='x'>x</a> {link('x')}, {link('y')}; {link('x')}"
+    assert extension.link_first_uses(html) == (
+        f"<a href='x'>x</a> {link('x')}, {link('y')}; {name('x')}"
+    )
+
+
+@pytest.mark.parametrize("chapter", chapters(), ids=lambda chapter: chapter.path.stem)
+def test_a_built_chapter_links_from_its_code(chapter: Chapter, extension: ModuleType) -> None:
+    page = BUILT / f"{chapter.name}.html"
+    if not page.is_file():
+        pytest.skip("the book has not been built: make book")
+    found = extension.CODE_LINK.finditer(page.read_text(encoding="utf-8"))
+    leads = [link["to"] for link in found]
+    assert len(leads) == len(set(leads)) > 5
+    assert all(lead.startswith("../book/api/") for lead in leads)
+
+
 def test_the_built_pages_have_every_entry() -> None:
     file = BUILT / "objects.inv"
     pages = [ROOT / "_build" / "html" / "book" / "api" / f"{name}.html" for name in PAGES]
