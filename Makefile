@@ -1,5 +1,7 @@
 # make book   builds the book           make serve  shows it on http://127.0.0.1:8000
 # make test   runs every test           make bench  measures the training engine
+# make quick  tests the package alone, in at most three minutes: no book, no browser, no set-up but
+#             python -m pip install -e . pytest
 # make sync   writes the chapters' `# builds:` cells from the package
 # make lock   pins the newest versions  make clean  forgets everything that was built
 # make slides makes the slides anew, which `make book` does too
@@ -17,14 +19,14 @@ PORT ?= 8000
 COLAB_CONSTRAINTS ?= https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
 COLAB_PYTHON ?= python3.13
 
-.PHONY: book test serve slides pdf bench sync exercises colab lock clean
+.PHONY: book test quick serve slides pdf bench sync exercises colab lock clean
 .DELETE_ON_ERROR:
 
 # Chapters and tests compile the same programs: four fifths of their time, unless JAX remembers.
 # A limit to its size makes JAX lock the folder, which two processes at a time need.
-book test: export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/_build/jax
-book test: export JAX_COMPILATION_CACHE_MAX_SIZE := 1000000000
-book test: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0.2
+book test quick: export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/_build/jax
+book test quick: export JAX_COMPILATION_CACHE_MAX_SIZE := 1000000000
+book test quick: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0.2
 
 BUILD := $(BIN)/jupyter-book build . --all -W -n --keep-going
 
@@ -41,6 +43,10 @@ test: $(INSTALLED)
 	$(BIN)/python -m tools.slides || status=1; \
 	$(BIN)/python -m pytest -n 2 || status=1; \
 	exit $$status
+
+# Uses .venv if `make` has set it up, else the Python that has the package and pytest.
+quick:
+	$(if $(wildcard $(INSTALLED)),$(BIN)/python,$(PYTHON)) -m pytest tests/unit
 
 serve: _build/html/index.html
 	@echo "http://127.0.0.1:$(PORT) shows the book; Ctrl-C ends it."

@@ -1,13 +1,17 @@
 """Files of arrays, checkpoints first: written whole or not at all, read without pickle."""
 
+import contextlib
 import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 NAME = "checkpoint.npz"
@@ -16,12 +20,11 @@ NAME = "checkpoint.npz"
 def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str, Any]) -> None:
     """Writes arrays and what they are, numbers and texts that JSON can hold, over the old file.
 
-    The file is complete under its name or not there: a program killed while it writes leaves the
-    old one.
+    The write is atomic; a crash leaves the previous file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes may write at once
     with part.open("wb") as file:
         np.savez(file, description=np.array(json.dumps(description, default=_plain)), **arrays)
         file.flush()
@@ -30,7 +33,7 @@ def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str,
 
 
 def _plain(number: Any) -> Any:
-    return np.asarray(number).tolist()  # JSON knows no NumPy
+    return np.asarray(number).tolist()  # JSON cannot serialise NumPy scalars
 
 
 def load_arrays(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -52,13 +55,38 @@ def load_arrays(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, 
 
 
 def name_leaves(tree: Any, prefix: str) -> dict[str, Any]:
-    """Leaves under the name of their place, such as `tree.actor['layer0']['bias']`."""
+    """Flatten a pytree to {path: leaf}, such as `tree.actor['layer0']['bias']`."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {prefix + jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
-def make_folder(folder: str | Path) -> None:
-    """Makes the folder if need be. Raises ValueError where it cannot be written to."""
+def to_numpy(leaf: Any) -> np.ndarray:
+    """An array that a file can hold; of random keys, their numbers."""
+    if _is_key(leaf):
+        leaf = jax.random.key_data(leaf)
+    return np.asarray(jax.device_get(leaf))
+
+
+def from_numpy(array: np.ndarray, like: Any) -> Any:
+    """What `to_numpy` was given. Raises ValueError where shape or type is not that of `like`."""
+    raw = jax.eval_shape(jax.random.key_data, like) if _is_key(like) else like
+    if (array.shape, array.dtype) != (raw.shape, raw.dtype):
+        raise ValueError(f"{array.dtype}{array.shape}, not {raw.dtype}{raw.shape}")
+    if _is_key(like):
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(like))
+    return jax.device_put(array, getattr(like, "sharding", None))
+
+
+def _is_key(leaf: Any) -> bool:
+    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+@contextlib.contextmanager
+def lock_folder(folder: str | Path) -> Iterator[None]:
+    """Keeps the folder to this process, and makes it if need be.
+
+    Raises ValueError where it cannot be written to, or another process trains into it.
+    """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -66,13 +94,21 @@ def make_folder(folder: str | Path) -> None:
         raise ValueError(
             f"checkpoint: {folder} cannot be written to ({error}): give another folder"
         ) from error
+    lock = filelock.FileLock(Path(folder) / "checkpoint.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except filelock.Timeout as error:
+        raise ValueError(
+            f"checkpoint: another training writes into {folder}: wait, or give another folder"
+        ) from error
 
 
 def save_checkpoint(
     folder: str | Path, description: dict[str, Any], tree: Any, records: dict[str, np.ndarray]
 ) -> None:
     """Writes the arrays of `tree`, the records and what they belong to, over the old file."""
-    arrays = jax.tree.map(np.asarray, name_leaves(tree, "tree"))
+    arrays = {name: to_numpy(leaf) for name, leaf in name_leaves(tree, "tree").items()}
     arrays |= {"records." + name: array for name, array in records.items()}
     save_arrays(Path(folder) / NAME, description, arrays)
 
@@ -92,13 +128,20 @@ def load_checkpoint(
         found, arrays = load_arrays(path, "checkpoint")
     except ValueError as error:
         raise ValueError(f"{error}: {advice}") from error
+    description = json.loads(json.dumps(description, default=_plain))  # as a file gives it back
     if found != description:
         names = sorted(found.keys() | description.keys())
         other = [name for name in names if found.get(name) != description.get(name)]
         raise ValueError(f"{path} belongs to a run with another {', '.join(other)}: {advice}")
-    names = list(name_leaves(tree, "tree"))
-    if missing := [name for name in names if name not in arrays]:
-        raise ValueError(f"{path} lacks {missing[0]}, written by another version? {advice}")
-    leaves = [arrays[name] for name in names]
+    leaves = []
+    for name, like in name_leaves(tree, "tree").items():
+        if name not in arrays:
+            raise ValueError(f"{path} lacks {name}, written by another version? {advice}")
+        try:
+            leaves.append(from_numpy(arrays[name], like))
+        except ValueError as error:
+            raise ValueError(
+                f"{path} belongs to another run, {name} is {error}: {advice}"
+            ) from error
     records = {n.removeprefix("records."): a for n, a in arrays.items() if n.startswith("records.")}
     return jax.tree.unflatten(jax.tree.structure(tree), leaves), records

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.types import Array, Spec
 from offline_tutor.policies import Policy
+from offline_tutor.types import Array, Continuous, Discrete
 
 MAX_STEPS = 100_000  # in one episode of a Gymnasium environment
 
@@ -43,25 +43,27 @@ def rollout(
     width; for discrete actions the probability of a uniformly random one. Episodes start where
     the environment says, or in `initial_states`.
     """
-    start_key, key = jax.random.split(key)
+    start_key, key, first_key = jax.random.split(key, 3)
     if initial_states is None:
         initial_states = jax.vmap(environment.initial)(jax.random.split(start_key, episodes))
 
-    def step(carry: tuple[Any, Array], key: Array) -> tuple[Any, Trajectories]:
-        states, valid = carry
-        noise_key, key = jax.random.split(key)
-        keys = jax.random.split(key, episodes)
-        observations = jax.vmap(environment.observation)(states, keys)
-        actions = _disturb(policy(observations), environment.action_space, noise, noise_key)
-        next_states = jax.vmap(environment.transition)(states, actions, keys)
-        rewards = jax.vmap(environment.reward)(states, actions, next_states, keys)
-        next_observations = jax.vmap(environment.observation)(next_states, keys)
-        ends = jax.vmap(environment.terminal)(next_states, keys) & valid
-        rows = Trajectories(observations, actions, rewards * valid, next_observations, ends, valid)
-        return (next_states, valid & ~ends), rows
+    def each(function: Callable[..., Any], key: Array, *arguments: Any) -> Any:
+        return jax.vmap(function)(*arguments, jax.random.split(key, episodes))
 
+    def step(carry: tuple[Any, Array, Array], key: Array) -> tuple[Any, Trajectories]:
+        states, observations, valid = carry
+        noise_key, step_key, reward_key, end_key, observation_key = jax.random.split(key, 5)
+        actions = _disturb(policy(observations), environment.action_space, noise, noise_key)
+        next_states = each(environment.transition, step_key, states, actions)
+        rewards = each(environment.reward, reward_key, states, actions, next_states)
+        next_observations = each(environment.observation, observation_key, next_states)
+        ends = each(environment.terminal, end_key, next_states) & valid
+        rows = Trajectories(observations, actions, rewards * valid, next_observations, ends, valid)
+        return (next_states, next_observations, valid & ~ends), rows
+
+    first = each(environment.observation, first_key, initial_states)
     keys = jax.random.split(key, environment.max_episode_steps)
-    _, rows = jax.lax.scan(step, (initial_states, jnp.ones(episodes, bool)), keys)
+    _, rows = jax.lax.scan(step, (initial_states, first, jnp.ones(episodes, bool)), keys)
     return jax.tree.map(lambda array: array.swapaxes(0, 1), rows)
 
 
@@ -78,12 +80,13 @@ def _disturb(actions: Array, space: Any, noise: float | Array, key: Array) -> Ar
 def evaluate(
     policy: Any, environment: Any, *, episodes: int = 64, key: int | Array = 0, noise: float = 0.0
 ) -> np.ndarray:
-    """Returns of fresh episodes: (seeds, episodes) of stacked policies, else (episodes,).
+    """Returns of fresh episodes: (rows, episodes) of stacked policies, else (episodes,).
 
     `environment` is a FuncEnv, played under jit for all seeds at once, or a Gymnasium environment
     or its name, played afresh with the vector API (`noise` is for the former). `policy` may be any
     function from (episodes, observation) to (episodes, action); for a FuncEnv a pure one of JAX,
-    since it is traced once: what NumPy draws in it, or what it reads elsewhere, stays as it was.
+    since it is traced once: random numbers that it draws with NumPy are frozen then. Each policy
+    of a stack plays episodes of its own.
 
     Raises ValueError where a `Policy` was trained for other observations or actions.
     """
@@ -108,18 +111,25 @@ def play(
     policy: Any, environment: Any, *, episodes: int, key: int | Array = 0, noise: float = 0.0
 ) -> Trajectories:
     """`rollout` for one policy, or for each of stacked ones (all arrays then begin with seeds)."""
-    key = jax.random.key(key) if isinstance(key, int) else key
+    key, num_rows = _random_key(key), getattr(policy, "num_rows", None)
     if not isinstance(policy, Policy):
         policy = jax.tree_util.Partial(policy)
-    if getattr(policy, "num_seeds", None) is None:
+    if num_rows is None:
         return rollout(policy, environment, key, episodes=episodes, noise=noise)
-    return _play_seeds(
-        policy, environment, jax.random.split(key, policy.num_seeds), episodes, noise
-    )
+    return _play_rows(policy, environment, jax.random.split(key, num_rows), episodes, noise)
+
+
+def _random_key(key: Any) -> Array:
+    """A random key of a whole number, or of a key. Raises TypeError for anything else."""
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        return jax.random.key(int(key))
+    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key
+    raise TypeError(f"key is {key!r}; give a whole number or jax.random.key(...)")
 
 
 @partial(jax.jit, static_argnames=("environment", "episodes"))
-def _play_seeds(
+def _play_rows(
     policy: Policy, environment: Any, keys: Array, episodes: int, noise: float
 ) -> Trajectories:
     return policy.map(
@@ -133,10 +143,13 @@ def _evaluate_gymnasium(policy: Any, name: Any, episodes: int, key: int | Array)
 
     import offline_tutor.environments  # noqa: F401  (registers its own)
 
-    if getattr(policy, "num_seeds", None) is not None:
-        policies = [policy.seed(i) for i in range(policy.num_seeds)]
-        return np.stack([_evaluate_gymnasium(one, name, episodes, key) for one in policies])
-    seed = key if isinstance(key, int) else int(jax.random.randint(key, (), 0, 2**31 - 1))
+    key = _random_key(key)
+    if getattr(policy, "num_rows", None) is not None:
+        keys = jax.random.split(key, policy.num_rows)  # starts of its own for each
+        policies = [policy.seed(row) for row in range(policy.num_rows)]
+        pairs = zip(policies, keys, strict=True)
+        return np.stack([_evaluate_gymnasium(one, name, episodes, key) for one, key in pairs])
+    seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
     environments = gymnasium.make_vec(name, num_envs=episodes)
     if isinstance(environments.single_observation_space, gymnasium.spaces.Dict):
         environments = FlattenObservation(environments)  # as load_dataset joins them
@@ -162,17 +175,20 @@ def _check_fits(policy: Any, observations: Any, actions: Any) -> None:
     """A ValueError where a Policy was trained for other observations or actions."""
     if not isinstance(policy, Policy):
         return
-    width = policy.spec.observation_dim
-    if observations.shape != (width,):
-        raise ValueError(f"observations are {observations.shape}; the policy takes ({width},)")
+    spec = policy.spec
+    if observations.shape != spec.observation_shape:
+        raise ValueError(
+            f"observations are {observations.shape}; the policy takes {spec.observation_shape}"
+        )
+    theirs: Continuous | Discrete
     if hasattr(actions, "n"):
-        theirs = Spec(width, num_actions=int(actions.n))
+        theirs = Discrete(int(actions.n))
     else:
         low, high = np.asarray(actions.low, np.float32), np.asarray(actions.high, np.float32)
-        theirs = Spec(width, low, high)
-    if theirs != policy.spec:
+        theirs = Continuous(tuple(low.tolist()), tuple(high.tolist()))
+    if theirs != spec.actions:
         raise ValueError(
-            f"the environment takes actions {actions}, and the policy was trained on {policy.spec}:"
+            f"the environment takes actions {actions}; the policy was trained on {spec.actions}:"
             " is it another task, or were num_actions or action_bounds forgotten in from_arrays?"
         )
 
@@ -187,7 +203,12 @@ class Beliefs(NamedTuple):
 def compare_values(
     policy: Policy, environment: Any, *, discount: float, episodes: int = 64, key: int | Array = 0
 ) -> Beliefs:
-    """The critic's value at the start of fresh episodes of stacked policies, and what then came."""
+    """The critic's value at the start of fresh episodes of stacked policies, and what then came.
+
+    Raises ValueError where `policy` is a single one.
+    """
+    if policy.num_rows is None:
+        raise ValueError("compare_values is for stacked policies, such as run.policy")
     played = play(policy, environment, episodes=episodes, key=key)
     believed = policy.map(lambda one, first: one.value(first), played.observations[:, :, 0])
     weights = discount ** np.arange(played.rewards.shape[-1])

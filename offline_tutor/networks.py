@@ -9,12 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from offline_tutor.types import Array
-
-Params = dict[
-    str, dict[str, Array]
-]  # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
-CHUNK = 32  # rows at a time in `mean_in_chunks`, at most
+from offline_tutor.types import Array, Params
 
 
 class MLP(nn.Module):
@@ -25,7 +20,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         for i, size in enumerate(self.sizes):
-            x = nn.Dense(size, name=f"layer{i}")(x if i == 0 else nn.relu(x))
+            x = nn.Dense(size, param_dtype=float, name=f"layer{i}")(x if i == 0 else nn.relu(x))
         return x
 
 
@@ -52,43 +47,6 @@ def gradient_step(
     value, gradient = jax.value_and_grad(loss)(params)
     step, optimizer_state = optax.adam(learning_rate).update(gradient, optimizer_state)
     return optax.apply_updates(params, step), optimizer_state, value
-
-
-def mean_in_chunks(loss: Callable[..., Array], params: Any, *rows: Any) -> Array:
-    """`loss(params, *rows)`, a mean over rows, as the mean over chunks of `CHUNK` rows or fewer.
-
-    Faster on a CPU where one row means much work: what a chunk computes on the way stays in the
-    cache, since its gradient is taken before the next begins. Differentiable by `params`.
-    """
-    if jax.default_backend() != "cpu":  # others want much work at a time
-        return loss(params, *rows)
-    num_rows = jax.tree.leaves(rows)[0].shape[0]
-    num_chunks = num_rows // max(n for n in range(1, CHUNK + 1) if num_rows % n == 0)
-    chunks = jax.tree.map(lambda leaf: leaf.reshape(num_chunks, -1, *leaf.shape[1:]), rows)
-
-    def value_and_gradient(params: Any, chunks: Any) -> tuple[Array, Any]:
-        def add(total: Any, chunk: Any) -> tuple[Any, None]:
-            return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(params, *chunk)), None
-
-        zero = jax.tree.map(jnp.zeros_like, (jnp.zeros(()), params))
-        total, _ = jax.lax.scan(add, zero, chunks)
-        return jax.tree.map(lambda leaf: leaf / num_chunks, total)
-
-    @jax.custom_vjp
-    def mean(params: Any, chunks: Any) -> Array:
-        return value_and_gradient(params, chunks)[0]
-
-    def forward(params: Any, chunks: Any) -> tuple[Array, Any]:
-        value, gradient = value_and_gradient(params, chunks)
-        return value, (gradient, chunks)
-
-    def backward(saved: Any, sensitivity: Array) -> tuple[Any, Any]:
-        gradient, chunks = saved  # rows are data: nobody asks for their gradient
-        zeros = jax.tree.map(jnp.zeros_like, chunks)
-        return jax.tree.map(lambda leaf: (sensitivity * leaf).astype(leaf.dtype), gradient), zeros
-
-    mean.defvjp(forward, backward)
-    return mean(params, chunks)
 
 
 def squash(mean: Array, log_std: Array, noise: Array) -> tuple[Array, Array]:

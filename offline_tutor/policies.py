@@ -1,42 +1,41 @@
 """What training leaves behind: a policy that maps the environment's observations to its actions."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor import algorithms
-from offline_tutor.checkpoints import load_arrays, name_leaves, save_arrays
+from offline_tutor.algorithms.algorithm import Algorithm
+from offline_tutor.checkpoints import from_numpy, load_arrays, name_leaves, save_arrays, to_numpy
 from offline_tutor.data import Normalization
-from offline_tutor.types import Array, Spec
+from offline_tutor.types import Array, Continuous, Discrete, Spec
 
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["state", "normalization"],
-    meta_fields=["algorithm", "config", "spec", "num_seeds"],
+    data_fields=["state", "normalization", "configs"],
+    meta_fields=["algorithm", "spec", "seeds"],
 )
 @dataclass(frozen=True, eq=False, repr=False)
 class Policy:
-    """The policies of `num_seeds` training runs, stacked, or of one run (`num_seeds` None).
+    """The policies of a training run, stacked by rows, or one of them (`seeds` is None).
 
-    It carries how observations and actions were scaled in training, so that it takes and gives the
-    environment's own units. It is a pytree: jit and vmap take it as an argument.
+    A row is one seed of one configuration. It carries how observations and actions were scaled in
+    training, so that it takes and gives the environment's own units. It is a pytree: jit and vmap
+    take it as an argument.
     """
 
-    state: Any  # the algorithm's State; arrays have a leading axis of seeds where stacked
+    state: Any  # the algorithm's State; arrays have a leading axis of rows where stacked
     normalization: Normalization
-    algorithm: ModuleType
-    config: Any
+    algorithm: Algorithm
+    configs: tuple[Any, ...]
     spec: Spec
-    num_seeds: int | None = None
+    seeds: tuple[int, ...] | None = None
 
     def __call__(self, observations: Array) -> Array:
         """Actions, (batch, action), at observations, (batch, observation); one policy only.
@@ -44,74 +43,131 @@ class Policy:
         One observation, (observation,), gives one action. Discrete actions are (batch,) integers.
         Gymnasium takes them as NumPy's: `environment.step(np.asarray(policy(observation)))`.
         """
-        return _act(self, self._observe(observations))
+        self._check(observations)
+        return _act(self, observations)
 
     def value(self, observations: Array) -> Array:
         """What the critic believes this policy is worth from each observation, (batch,)."""
-        if not hasattr(self.algorithm, "value"):
-            raise ValueError(f"{self.algorithm.__name__} has no critic, so it believes no value")
-        return self.algorithm.value(self.state, self._observe(observations), self.config)
+        if getattr(self.algorithm, "value", None) is None:
+            raise ValueError(f"{self.algorithm.name} has no critic, so it has no value")
+        self._check(observations)
+        return _value(self, observations)
 
     def __repr__(self) -> str:
         """One line, not the arrays."""
-        return f"<Policy of {self.algorithm.__name__}, num_seeds={self.num_seeds}, {self.config}>"
+        configs = (
+            self.configs[0] if len(self.configs) == 1 else f"{len(self.configs)} configurations"
+        )
+        seeds = "" if self.seeds is None else f", seeds {list(self.seeds)}"
+        return f"<Policy of {self.algorithm.name}, {configs}{seeds}>"
 
-    def _observe(self, observations: Array) -> Array:
-        """Observations as the algorithm sees them."""
-        if self.num_seeds is not None:
+    @property
+    def config(self) -> Any:
+        """The configuration. Raises ValueError where there are several."""
+        if len(self.configs) > 1:
             raise ValueError(
-                f"this is a stack of {self.num_seeds} policies, one for each seed: take one by "
+                f"these are policies of {len(self.configs)} configurations: take one of them by "
+                ".select(0), or see .rows"
+            )
+        return self.configs[0]
+
+    @property
+    def rows(self) -> list[tuple[Any, int]]:
+        """Configuration and seed of each row of a stack."""
+        return [(config, seed) for config in self.configs for seed in self.seeds or ()]
+
+    @property
+    def num_rows(self) -> int | None:
+        """How many policies are stacked; None for one policy."""
+        return None if self.seeds is None else len(self.configs) * len(self.seeds)
+
+    def _check(self, observations: Array) -> None:
+        if self.seeds is not None:
+            raise ValueError(
+                f"this is a stack of {self.num_rows} policies, one for each seed: take one by "
                 ".seed(0), or ask all of them by .map"
             )
-        wanted, shape = self.spec.observation_dim, np.shape(observations)
-        if shape[-1:] != (wanted,):
-            raise ValueError(f"observations are {shape}; this policy takes (batch, {wanted})")
-        return self.normalization.observe(observations)
+        wanted, shape = self.spec.observation_shape, np.shape(observations)
+        if shape[max(0, len(shape) - len(wanted)) :] != wanted:
+            sizes = ", ".join(map(str, wanted))
+            raise ValueError(f"observations are {shape}; this policy takes (batch, {sizes})")
+
+    def select(self, index: int) -> "Policy":
+        """The policies of one configuration, counted from 0, in the order of training."""
+        count, number = len(self.seeds or ()), len(self.configs)
+        if self.seeds is None or not 0 <= index < number:
+            raise ValueError(f"configuration {index}: there are {number}, counted from 0")
+        rows = slice(index * count, (index + 1) * count)
+        state = jax.tree.map(lambda leaf: leaf[rows], self.state)
+        return replace(self, state=state, configs=self.configs[index : index + 1])
 
     def seed(self, index: int) -> "Policy":
-        """The policy of one seed, by its place among the seeds."""
-        if self.num_seeds is None or not -self.num_seeds <= index < self.num_seeds:
-            raise IndexError(
-                f"no policy {index}: {self.num_seeds or 'not stacked, 1'} in this stack"
-            )
+        """The policy of one row, counted from 0: of one configuration, that of its seed."""
+        if self.seeds is None or not 0 <= index < len(self.rows):
+            raise ValueError(f"seed {index}: there are {self.num_rows or 1}, counted from 0")
         state = jax.tree.map(lambda leaf: leaf[index], self.state)
-        return replace(self, state=state, num_seeds=None)
+        return replace(self, state=state, configs=(self.rows[index][0],), seeds=None)
 
     def map(self, function: Callable[..., Any], *arguments: Array) -> Any:
-        """`function(policy, *arguments)` for each seed; every argument has an axis of seeds."""
+        """`function(policy, *arguments)` for each row; every argument has an axis of rows."""
+        if self.seeds is None:
+            raise ValueError("this is one policy, and map is for stacks of them")
+        numbers = self._numbers(len(self.seeds))
 
-        def of_one(state: Any, *arguments: Array) -> Any:
-            return function(replace(self, state=state, num_seeds=None), *arguments)
+        def of_one(state: Any, numbers: dict[str, Array], *arguments: Array) -> Any:
+            config = replace(self.configs[0], **numbers)
+            return function(replace(self, state=state, configs=(config,), seeds=None), *arguments)
 
-        return jax.vmap(of_one)(self.state, *arguments)
+        return jax.vmap(of_one)(self.state, numbers, *arguments)
+
+    def _numbers(self, num_seeds: int) -> dict[str, Array]:
+        """The numbers of each row's configuration, (rows,); none where all rows have the same."""
+        if len(self.configs) == 1:
+            return {}
+        columns = {
+            name: [getattr(config, name) for config in self.configs]
+            for name in self.configs[0].floats
+            if getattr(self.configs[0], name) is not None
+        }
+        return {
+            name: jnp.repeat(jnp.asarray(column, float), num_seeds)
+            for name, column in columns.items()
+        }
 
     def save(self, path: str | Path) -> None:
         """Writes the policy, or the stack of them, to one file, which `load_policy` reads."""
         description = {
-            "algorithm": self.algorithm.__name__,
-            "config": asdict(self.config),
-            "spec": {name: np.asarray(value).tolist() for name, value in vars(self.spec).items()},
-            "num_seeds": self.num_seeds,
+            "algorithm": self.algorithm.name,
+            "configs": [asdict(config) for config in self.configs],
+            "spec": asdict(self.spec),
+            "seeds": self.seeds,
         }
         leaves = name_leaves(self.state, "state") | name_leaves(self.normalization, "normalization")
-        save_arrays(path, description, jax.tree.map(np.asarray, leaves))
+        save_arrays(path, description, {name: to_numpy(leaf) for name, leaf in leaves.items()})
 
 
+# Compiled: for one observation at a time, small operations cost a hundred times as much.
 @jax.jit
 def _act(policy: Policy, observations: Array) -> Array:
-    """Compiled: one observation at a time, little operations cost a hundred times as much."""
-    actions = policy.algorithm.act(policy.state, observations, policy.config)
+    seen = policy.normalization.observe(observations)
+    actions = policy.algorithm.act(policy.state, seen, policy.configs[0])
     return policy.normalization.to_environment(actions)
 
 
-def load_policy(path: str | Path, algorithm: ModuleType | None = None) -> Policy:
+@jax.jit
+def _value(policy: Policy, observations: Array) -> Array:
+    seen = policy.normalization.observe(observations)
+    return policy.algorithm.value(policy.state, seen, policy.configs[0])  # type: ignore[attr-defined]
+
+
+def load_policy(path: str | Path, algorithm: Algorithm | None = None) -> Policy:
     """Reads what `Policy.save` wrote. The file holds numbers and texts: reading it runs no code.
 
     `path` may be the folder that holds it as policy.npz, as `offline-tutor train` leaves it.
-    `algorithm` is the module that trained it; those of this package are found by their names.
+    `algorithm` is the one that trained it; those of this package are found by their names.
 
-    Raises FileNotFoundError, and ValueError where the file is no policy, is damaged, or does not
-    fit the algorithm.
+    Raises FileNotFoundError, and ValueError where the file is not a policy, is damaged, or does
+    not fit the algorithm.
     """
     path = Path(path)
     path = path / "policy.npz" if path.is_dir() else path
@@ -122,41 +178,56 @@ def load_policy(path: str | Path, algorithm: ModuleType | None = None) -> Policy
         )
     try:
         algorithm = algorithm or _find_algorithm(found["algorithm"])
-        config = algorithm.Config(
-            **{name: _tuple(value) for name, value in found["config"].items()}
-        )
-        spec = Spec(**{name: _bound(value) for name, value in found["spec"].items()})
-        num_seeds = found["num_seeds"]
-        state = jax.eval_shape(lambda: algorithm.init(jax.random.key(0), config, spec))
-        shapes = {name: leaf.shape for name, leaf in name_leaves(state, "state").items()}
-        for name, shape in shapes.items():
-            wanted = shape if num_seeds is None else (num_seeds, *shape)
-            if arrays[name].shape != wanted:
-                raise ValueError(f"{name} is {arrays[name].shape}, not {wanted}")
-        state = jax.tree.unflatten(jax.tree.structure(state), [arrays[name] for name in shapes])
+        configs = tuple(algorithm.Config(**fields) for fields in found["configs"])
+        spec = _spec(found["spec"])
+        seeds = None if found["seeds"] is None else tuple(found["seeds"])
+        state = _state(algorithm, configs, spec, seeds, arrays)
         units = Normalization(
             arrays["normalization.observation_mean"],
             arrays["normalization.observation_std"],
             arrays.get("normalization.action_centre"),  # discrete actions have neither
             arrays.get("normalization.action_half_range"),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a policy that can be read here: {error}") from error
-    return Policy(state, units, algorithm, config, spec, num_seeds)
+    return Policy(state, units, algorithm, configs, spec, seeds)
 
 
-def _find_algorithm(name: str) -> ModuleType:
-    """This package's module of that name; a file may not have any other imported."""
-    own = [module.name for module in pkgutil.iter_modules(algorithms.__path__)]
-    package, _, short = name.rpartition(".")
-    if package != algorithms.__name__ or short not in own:
+def _spec(found: dict[str, Any]) -> Spec:
+    """The task from what JSON keeps of it: lists in place of tuples."""
+    shape, actions = tuple(found["observation_shape"]), found["actions"]
+    if "num" in actions:
+        return Spec(shape, Discrete(int(actions["num"])))
+    return Spec(shape, Continuous(tuple(actions["low"]), tuple(actions["high"])))
+
+
+def _state(
+    algorithm: Algorithm,
+    configs: tuple[Any, ...],
+    spec: Spec,
+    seeds: tuple[int, ...] | None,
+    arrays: dict[str, np.ndarray],
+) -> Any:
+    """The state from its arrays, each of the shape that the algorithm would give it."""
+    rows = () if seeds is None else (len(configs) * len(seeds),)
+
+    def fresh(seed: Array) -> Any:
+        return algorithm.init(jax.random.key(seed), configs[0], spec)
+
+    shapes = jax.eval_shape(jax.vmap(fresh) if rows else fresh, np.zeros(rows, np.uint32))
+    leaves = []
+    for name, like in name_leaves(shapes, "state").items():
+        try:
+            leaves.append(from_numpy(arrays[name], like))
+        except ValueError as error:
+            raise ValueError(f"{name} is {error}") from error
+    return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+
+
+def _find_algorithm(name: str) -> Algorithm:
+    """This package's algorithm of that name."""
+    from offline_tutor.algorithms import ALGORITHMS
+
+    if name not in ALGORITHMS:
         raise ValueError(f"{name}, which trained it, is not of offline_tutor: give algorithm=...")
-    return importlib.import_module(name)
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value  # JSON has lists only
-
-
-def _bound(value: Any) -> Any:
-    return np.array(value, np.float32) if isinstance(value, list) else value
+    return ALGORITHMS[name]

@@ -13,7 +13,7 @@ from jaxtyping import Float
 Array = jax.Array | np.ndarray
 Scalar = Float[Array, ""]
 PerRow = Float[Array, "batch"]  # one number for each row of a minibatch
-PerQuantile = Float[Array, "batch quantiles"]
+Returns = Float[Array, "batch quantiles"]  # several samples or quantiles of each row's return
 
 # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
 Params = dict[str, dict[str, Array]]

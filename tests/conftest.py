@@ -1,22 +1,28 @@
-"""Makes tools/ and book/_ext/ importable; shows what pages weigh, and what `check` says."""
+"""Makes tools/ and book/_ext/ importable; shows what pages weigh, and what `check` says.
+
+The tests in tests/unit run where only the package and pytest are installed, so what other tests
+need is imported where it is used.
+"""
+
+from __future__ import annotations
 
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
-from tools.browser import NoBrowser, browsing
-from tools.chapters import ROOT
-from tools.pages import Weight, table_of_weights
-
+ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "_build" / "page_weights.md"
 CHECKS = ROOT / "_build" / "exercise_checks.md"
+
+sys.path.insert(0, str(ROOT))
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +43,8 @@ def sphinx_extension() -> Callable[[str], ModuleType]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, for one module: Playwright's loop would stop other tests from having one."""
+    from tools.browser import NoBrowser, browsing
+
     try:
         with browsing() as browser:
             yield browser
@@ -57,23 +65,35 @@ def noted(terminalreporter: pytest.TerminalReporter, name: str) -> list[tuple]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints and keeps the tables of page weights and of what `check` says to each answer."""
-    weights = {name: Weight(*sizes) for name, sizes in noted(terminalreporter, "page weight")}
-    if weights:
-        WEIGHTS.write_text(table_of_weights(weights) + "\n", encoding="utf-8")
-        terminalreporter.section("page weights")
-        terminalreporter.write_line(WEIGHTS.read_text(encoding="utf-8"))
-        heaviest = max(weights, key=lambda name: weights[name].whole)
-        terminalreporter.write_line(f"The heaviest page is {heaviest}.")
+    if weights := noted(terminalreporter, "page weight"):
+        show_weights(terminalreporter, weights)
     if checks := noted(terminalreporter, "exercise check"):
-        rows = [
-            f"| `{id}` | {kind} | {status} | {seconds:.2f} | {text} |"
-            for id, kind, status, text, seconds in sorted(checks, key=lambda check: check[0])
-        ]
-        head = [
-            "| Exercise | Answer | Verdict | Seconds | What `check` says |",
-            "|---|---|---|---|---|",
-        ]
-        CHECKS.parent.mkdir(exist_ok=True)
-        CHECKS.write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
-        terminalreporter.section("what check says to exercises' answers")
-        terminalreporter.write_line(CHECKS.read_text(encoding="utf-8"))
+        show_checks(terminalreporter, checks)
+
+
+def show_weights(terminalreporter: pytest.TerminalReporter, noted: list[tuple]) -> None:
+    from tools.pages import Weight, table_of_weights
+
+    weights = {name: Weight(*sizes) for name, sizes in noted}
+    table = table_of_weights(weights)
+    WEIGHTS.write_text(table + "\n", encoding="utf-8")
+    terminalreporter.section("page weights")
+    terminalreporter.write_line(table)
+    heaviest = max(weights, key=lambda name: weights[name].whole)
+    terminalreporter.write_line(f"The heaviest page is {heaviest}.")
+
+
+def show_checks(terminalreporter: pytest.TerminalReporter, noted: list[tuple]) -> None:
+    rows = [
+        f"| `{id}` | {kind} | {status} | {seconds:.2f} | {text} |"
+        for id, kind, status, text, seconds in sorted(noted, key=lambda check: check[0])
+    ]
+    head = [
+        "| Exercise | Answer | Verdict | Seconds | What `check` says |",
+        "|---|---|---|---|---|",
+    ]
+    table = "\n".join([*head, *rows])
+    CHECKS.parent.mkdir(exist_ok=True)
+    CHECKS.write_text(table + "\n", encoding="utf-8")
+    terminalreporter.section("what check says to exercises' answers")
+    terminalreporter.write_line(table)

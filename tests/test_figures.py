@@ -25,15 +25,15 @@ from py_mini_racer import MiniRacer
 matplotlib.use("agg")
 
 from offline_tutor.book import figures
-from offline_tutor.data import load_dataset
-from offline_tutor.environments import NOISE, STEP, PointMaze
-from offline_tutor.evaluation import bootstrap_interval
 from offline_tutor.book.figures import curves, grid, page, walk, walk_script
 from offline_tutor.book.figures.curves import LivePlot
 from offline_tutor.book.figures.page import description, figure_html
 from offline_tutor.book.figures.slider import slider_html
 from offline_tutor.book.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER, VALUES
 from offline_tutor.book.figures.svg import picture, unique_names
+from offline_tutor.data import load_dataset
+from offline_tutor.environments import NOISE, STEP, PointMaze
+from offline_tutor.evaluation import bootstrap_interval
 from offline_tutor.progress import in_notebook, progress_bar
 from offline_tutor.training import Run
 
@@ -55,6 +55,14 @@ TOGETHER = [
 PAGES = [("#ffffff", "#222832"), ("#121212", "#ced6dd")]  # paper and ink of the book's theme
 FIXED = {name: look.color for name, look in LOOKS.items() if look.color != INK}
 FIXED["many counts"] = matplotlib.colors.to_hex(COUNTS(1.0))
+
+
+@pytest.fixture(autouse=True)
+def style():
+    """The book's look, for one test."""
+    with matplotlib.rc_context():
+        figures.use_style()
+        yield
 
 
 def contrast(one, other):

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 
 from offline_tutor.book import precomputed
+from offline_tutor.book.precomputed import (
+    alpha_sweep,
+    cql_sac_sweep,
+    cql_sweep,
+    q_in_training,
+    sweep,
+)
 from offline_tutor.environments import CORRIDORS, PointMaze
-from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep, cql_sweep, q_in_training, sweep
 
 MODULES = (alpha_sweep, cql_sweep, cql_sac_sweep)
 SWEEPS = [(module, name) for module in MODULES for name in module.TASKS]

@@ -5,16 +5,19 @@ That they are valid and safe is seen to by zizmor, one of the checks in tests/te
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 from collections import defaultdict
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from offline_tutor import __version__
 from tools.chapters import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
@@ -31,7 +34,8 @@ def jobs(name: str) -> dict[str, Any]:
 
 
 def steps(name: str) -> list[dict[str, Any]]:
-    return [step for job in jobs(name).values() for step in job["steps"]]
+    """Those of every job, but for a job that is another workflow."""
+    return [step for job in jobs(name).values() for step in job.get("steps", [])]
 
 
 def test_there_are_the_workflows_that_are_promised() -> None:
@@ -51,7 +55,8 @@ def test_commands_exist(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_job_runs_for_ever(name: str) -> None:
     for job, settings in jobs(name).items():
-        assert settings["timeout-minutes"] <= 90, job
+        if "uses" not in settings:  # another workflow's jobs have their own limits
+            assert settings["timeout-minutes"] <= 90, job
 
 
 def test_an_action_has_one_version_everywhere() -> None:
@@ -112,6 +117,58 @@ def test_the_published_pdf_is_where_the_first_page_says() -> None:
     assert named == [{"OFFLINE_TUTOR_PDF": "offline_tutor.pdf"}]
     commands = [step.get("run") for step in steps("book.yml")]
     assert "cp _build/pdf/offline_tutor.pdf _build/html/" in commands
+
+
+def test_a_release_is_published_after_every_test() -> None:
+    release = jobs("release.yml")
+    assert release["test"] == {"name": "Test", "uses": "$/.github/workflows/tests.yml"}
+    assert set(release["publish"]["needs"]) == {"test", "build"}
+    conditions = [step["if"] for step in release["publish"]["steps"] if "if" in step]
+    assert conditions == [] and "if" not in release["publish"]
+    triggers = yaml.safe_load((FOLDER / "tests.yml").read_text(encoding="utf-8"))[True]  # "on"
+    assert "workflow_call" in triggers
+
+
+CHECK = ROOT / ".github" / "check_wheel.py"
+REPOSITORY = "https://github.com/someone/book"
+
+
+@pytest.mark.parametrize(
+    ("tag", "address", "fault"),
+    [
+        (f"v{__version__}", REPOSITORY, None),
+        ("v9.9.9", REPOSITORY, "The tag is v9.9.9, but"),
+        (__version__, REPOSITORY, "The tag is"),
+        (f"v{__version__}", "https://github.com/OWNER/NAME", "urls] in pyproject.toml lacks"),
+        (f"v{__version__}", None, "urls] in pyproject.toml lacks"),
+    ],
+)
+def test_a_release_needs_its_tag_and_an_address(
+    tag: str, address: str | None, fault: str | None
+) -> None:
+    wheel = Message()
+    wheel["Version"] = __version__
+    if address is not None:
+        wheel["Project-URL"] = f"Issues, {address}/issues"
+        wheel["Project-URL"] = f"Repository, {address}"
+    server, _, name = REPOSITORY.rpartition("/someone/")
+    variables = {
+        "GITHUB_REF_NAME": tag,
+        "GITHUB_SERVER_URL": server,
+        "GITHUB_REPOSITORY": f"someone/{name}",
+    }
+    found = runpy.run_path(str(CHECK))["faults"](wheel, variables)
+    assert (fault is None and found == []) or (len(found) == 1 and str(fault) in found[0])
+
+
+def test_the_release_runs_that_check_outside_the_repository() -> None:
+    commands = [step.get("run", "") for step in steps("release.yml")]
+    (command,) = (command for command in commands if CHECK.name in command)
+    assert command.splitlines()[-2:] == [
+        'cd "$RUNNER_TEMP"',
+        f'python "$GITHUB_WORKSPACE/.github/{CHECK.name}"',
+    ]
+    assert CHECK.is_file()
 
 
 def test_the_readme_stands_alone_on_pypi(tmp_path: Path) -> None:

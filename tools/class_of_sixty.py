@@ -1,6 +1,6 @@
-"""A class as a grader must bear it: `python -m tools.class_of_sixty` writes, grades and compares.
+"""A class with hostile students: `python -m tools.class_of_sixty` writes, grades and compares it.
 
-Twelve kinds of students, five of each, hand in one assignment; what marks each must get is known.
+Twelve kinds of students, five of each, submit one assignment; the marks they must get are known.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Notebook = nbformat.NotebookNode
 
 @dataclass(frozen=True)
 class Handin:
-    """One submission: the bytes of its file, and what it must bring."""
+    """One submission: the bytes of its file, and the marks it must get."""
 
     content: bytes
     marks: Marks
@@ -44,14 +44,14 @@ class Handin:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a submission must not reach: a file of the teacher's, and a port of this machine."""
+    """What a submission must not reach: a file of the teacher, and a port of this machine."""
 
     file: Path
     port: int
 
 
 def notebook(version: str) -> Notebook:
-    """The assignment: the "student" version without, the "instructor" one with its solutions."""
+    """The assignment: version "student" without solutions, or "instructor" with them."""
     path = ROOT / "notebooks" / "exercises" / version / f"{ASSIGNMENT}.ipynb"
     return nbformat.read(path, as_version=4)
 
@@ -65,7 +65,7 @@ def handed_in(of: Notebook, marks: Marks) -> Handin:
 
 
 def edited(before: str, after: str, marks: Marks, id: str = FIRST) -> Handin:
-    """The right answers, but for a change in one cell."""
+    """The right answers, except for a change in one cell."""
     changed = notebook("instructor")
     target = cell(changed, id)
     assert before in target.source, before
@@ -74,7 +74,7 @@ def edited(before: str, after: str, marks: Marks, id: str = FIRST) -> Handin:
 
 
 def with_cell(source: str, marks: Marks = FULL, after: str = "imports") -> Handin:
-    """The right answers, and one cell more."""
+    """The right answers, and one more cell."""
     changed = notebook("instructor")
     place = changed.cells.index(cell(changed, after))
     changed.cells.insert(place + 1, new_code_cell(source))
@@ -82,7 +82,7 @@ def with_cell(source: str, marks: Marks = FULL, after: str = "imports") -> Handi
 
 
 def body(lines: str, marks: Marks = (0, 3)) -> Handin:
-    """The right answers, but for the first function, which has these lines instead."""
+    """The right answers, except for the first function, which starts with these lines."""
     return edited("proposed = max", lines.replace("\n", "\n    ") + "\n    proposed = max", marks)
 
 
@@ -145,9 +145,10 @@ def endless(_: Surroundings) -> list[Handin]:
 def greedy(_: Surroundings) -> list[Handin]:
     many = "import os\nfor _ in range(40):\n    if os.fork() == 0:\n        x = bytearray(2**29)\n"
     many += "        x[::4096] = b'1' * len(x[::4096])\n        import time; time.sleep(100)"
+    forks = "import os, time\nfor _ in range(1000):\n    if os.fork() == 0: time.sleep(100)"
     return [
         body("np.ones(int(1e11) // 8)"),
-        with_cell("x = np.ones(int(1e11) // 8)"),
+        with_cell(forks),
         with_cell("x = []\nwhile True: x.append(bytearray(2**26))"),
         with_cell("x = jnp.ones(int(1e11) // 4)"),
         with_cell(many),
@@ -188,11 +189,13 @@ def leaving(_: Surroundings) -> list[Handin]:
 
 
 def chatty(_: Surroundings) -> list[Handin]:
+    fill = "for folder in ('.', '/tmp', '/dev/shm'):\n    with open(folder + '/log', 'w') as f:\n"
+    fill += "        for _ in range(2**10): f.write('x' * 2**20)"
     return [
         with_cell("print('x' * 2**30)"),
         with_cell("for _ in range(2**20): print('x' * 1023)"),
         with_cell("import os\nfor _ in range(2**10): os.write(2, b'x' * 2**20)"),
-        with_cell("with open('log', 'w') as f:\n    for _ in range(2**10): f.write('x' * 2**20)"),
+        with_cell(fill),
         with_cell("from IPython.display import HTML\nHTML('x' * 2**30)"),
     ]
 
@@ -266,7 +269,7 @@ def write_class(
 
 @contextmanager
 def surroundings(folder: Path) -> Iterator[tuple[Surroundings, list[str]]]:
-    """A file and a port that nobody may touch, and the list of those that called at the port."""
+    """A file and a port that nobody may touch, and a list of the connections to the port."""
     file = folder / "teacher" / CANARY
     file.parent.mkdir()
     file.write_text(CANARY, encoding="utf-8")
@@ -317,11 +320,11 @@ def main() -> int:
         print(f"{all_} submissions in {seconds / 60:.1f} minutes on {os.cpu_count()} cores")
         print(f"{all_ - len(wrong)} with exactly the expected marks, {pages} reports")
         for who in sorted(wrong):
-            print(f"{who}: {got.get(who)} in place of {expected[who]}")
+            print(f"{who}: {got.get(who)} instead of {expected[who]}")
         touched = (
             around.file.read_text(encoding="utf-8") != CANARY if around.file.exists() else True
         )
-        print("The teacher's file is", "CHANGED" if touched else "as it was")
+        print("The teacher's file is", "CHANGED" if touched else "unchanged")
         print(f"{len(callers)} submissions reached the network")
     return int(bool(status or wrong or touched or callers or pages != all_))
 

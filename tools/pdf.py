@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -22,6 +21,7 @@ import yaml
 from playwright.sync_api import Browser, Page, Route
 from pypdf import PdfReader, PdfWriter
 
+from offline_tutor import __version__
 from tools.browser import NoBrowser, browsing
 from tools.chapters import ROOT
 
@@ -126,7 +126,6 @@ def document(articles: list[Article], numbers: Mapping[str, int]) -> str:
 
 def front(config: Mapping[str, Any], articles: list[Article], numbers: Mapping[str, int]) -> str:
     """The title page and the contents."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     rows = []
     for article in articles:
         if article.part:
@@ -135,7 +134,7 @@ def front(config: Mapping[str, Any], articles: list[Article], numbers: Mapping[s
         rows += [row("", one["anchor"], one["title"], numbers) for one in article.sections]
     return f"""<header class="title-page">
 <p class="title">{escape(config["title"])}</p>
-<p>{escape(config["author"])}, {escape(config["copyright"])}. Version {project["version"]}.</p>
+<p>{escape(config["author"])}, {escape(config["copyright"])}. Version {__version__}.</p>
 <p>Printed from the pages of the book. What moves there stands still here, and says so; code that
 only draws a figure is folded away there and left out here.</p>
 {config["html"]["extra_footer"]}

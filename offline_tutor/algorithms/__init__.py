@@ -1,20 +1,46 @@
-"""One file an algorithm, in the order of the book.
+"""One file an algorithm, in the order of the book; each is a value, `TD3_BC` in `td3_bc`.
 
-Discrete actions: `bc_discrete`, `dqn`, `qr_dqn`, `cql_qr_dqn`. Continuous ones: `bc`, `td3`,
-`td3_bc`, `sac`, `cql_sac`, and `cql_lagrange`, what the authors' code can switch on besides.
-
-Each is a module with a frozen dataclass `Config`, a `State`, and pure functions:
-
-    init(key, config, spec)            -> State
-    update(state, batch, key, config)  -> State, metrics       one gradient step
-    act(state, observations, config)   -> actions: indices, or in [-max_action, max_action]
-    value(state, observations, config) -> what the critic believes that `act` is worth
-
-so that `offline_tutor.training.train(td3_bc, dataset)` takes the module itself; cloning has no
-critic, hence no `value`. `State.step` counts the updates; a metric that an update did not compute
-is NaN. Training online also asks for `explore`, which cloning and TD3+BC, offline methods, lack.
-Where several steps at once are faster, a module may also have
-
-    round_length(config)                       -> how many
-    update_round(state, batches, keys, config) -> State, metrics   means over them
+Discrete actions: `BC_DISCRETE`, `DQN`, `QR_DQN`, `CQL_QR_DQN`. Continuous ones: `BC`, `TD3`,
+`TD3_BC`, `SAC`, `CQL_SAC`, and `CQL_LAGRANGE`, with what the authors' code of CQL can switch on.
+What an algorithm must have, `offline_tutor.algorithms.algorithm` says.
 """
+
+from offline_tutor.algorithms.algorithm import Algorithm
+from offline_tutor.algorithms.bc import BC
+from offline_tutor.algorithms.bc_discrete import BC_DISCRETE
+from offline_tutor.algorithms.cql_lagrange import CQL_LAGRANGE
+from offline_tutor.algorithms.cql_qr_dqn import CQL_QR_DQN
+from offline_tutor.algorithms.cql_sac import CQL_SAC
+from offline_tutor.algorithms.dqn import DQN
+from offline_tutor.algorithms.qr_dqn import QR_DQN
+from offline_tutor.algorithms.sac import SAC
+from offline_tutor.algorithms.td3 import TD3
+from offline_tutor.algorithms.td3_bc import TD3_BC
+
+__all__ = [
+    "ALGORITHMS",
+    "BC",
+    "BC_DISCRETE",
+    "CQL_LAGRANGE",
+    "CQL_QR_DQN",
+    "CQL_SAC",
+    "DQN",
+    "QR_DQN",
+    "SAC",
+    "TD3",
+    "TD3_BC",
+]
+
+_IN_ORDER: tuple[Algorithm, ...] = (
+    BC,
+    BC_DISCRETE,
+    DQN,
+    QR_DQN,
+    CQL_QR_DQN,
+    TD3,
+    TD3_BC,
+    SAC,
+    CQL_SAC,
+    CQL_LAGRANGE,
+)
+ALGORITHMS = {algorithm.name: algorithm for algorithm in _IN_ORDER}

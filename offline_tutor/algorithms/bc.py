@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from offline_tutor.types import Array, Spec, Transitions
+from offline_tutor.algorithms.algorithm import Act, ActorLoss, Init
+from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.networks import gradient_step, init_mlp, mlp
-from offline_tutor.types import Params
+from offline_tutor.types import Array, Metrics, Params, Scalar, Spec, Transitions
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Hyperparameters):
     """Sizes and rates of the TD3+BC paper's actor, so that cloning is compared on equal terms."""
 
     hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers
@@ -37,30 +37,50 @@ def policy(actor: Params, observations: Array, max_action: float) -> Array:
     return max_action * jnp.tanh(mlp(actor, observations))
 
 
-def actor_loss(actor: Params, batch: Transitions, config: Config) -> Array:
+def actor_loss(
+    actor: Params, state: State, batch: Transitions, key: Array, config: Config
+) -> Scalar:
     """Mean squared distance of the policy's actions to the data's, over batch and dimensions."""
     return ((policy(actor, batch.observations, config.max_action) - batch.actions) ** 2).mean()
+
+
+def fresh_state(actor: Params, learning_rate: float) -> State:
+    """A state at step 0 with the given parameters."""
+    return State(jnp.zeros((), int), actor, optax.adam(learning_rate).init(actor))
 
 
 def init(key: Array, config: Config, spec: Spec) -> State:
     """A fresh state. Raises ValueError where the actions are discrete."""
     actor = init_mlp(key, spec.observation_dim, (*config.hidden, spec.action_dim))
-    return State(jnp.zeros((), int), actor, optax.adam(config.actor_learning_rate).init(actor))
-
-
-def update(
-    state: State, batch: Transitions, key: Array, config: Config
-) -> tuple[State, dict[str, Array]]:
-    """One gradient step. Cloning is deterministic: `key` is not used."""
-    actor, optimizer, loss = gradient_step(
-        lambda actor: actor_loss(actor, batch, config),
-        state.actor,
-        state.actor_optimizer,
-        config.actor_learning_rate,
-    )
-    return State(state.step + 1, actor, optimizer), {"actor_loss": loss}
+    return fresh_state(actor, config.actor_learning_rate)
 
 
 def act(state: State, observations: Array, config: Config) -> Array:
     """The policy one deploys: (batch, action)."""
     return policy(state.actor, observations, config.max_action)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloning:
+    """The functions of an algorithm that trains an actor and nothing else."""
+
+    name: str
+    Config: type[Any]
+    init: Init
+    actor_loss: ActorLoss
+    act: Act
+
+    def update(
+        self, state: State, batch: Transitions, key: Array, config: Any
+    ) -> tuple[State, Metrics]:
+        """One gradient step; the loss before it."""
+        actor, optimizer, loss = gradient_step(
+            lambda actor: self.actor_loss(actor, state, batch, key, config),
+            state.actor,
+            state.actor_optimizer,
+            config.actor_learning_rate,
+        )
+        return State(state.step + 1, actor, optimizer), {"actor_loss": loss}
+
+
+BC = Cloning(name="bc", Config=Config, init=init, actor_loss=actor_loss, act=act)

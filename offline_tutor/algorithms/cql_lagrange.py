@@ -1,10 +1,10 @@
-"""What the authors' code of CQL adds to the algorithm: four options, all off unless asked for.
+"""What the authors' code of CQL adds to the algorithm: options, all off unless asked for.
 
-A multiplier that finds alpha (appendix F of the paper), targets of the best of several actions, an
-actor that clones before it improves, and, in the core's own config, `entropy_in_target`.
+A multiplier that finds alpha (appendix F of the paper), targets of the best of several actions,
+targets that count entropy, and an actor that clones before it improves.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -12,18 +12,19 @@ import jax.numpy as jnp
 import optax
 
 from offline_tutor.algorithms import cql_sac, sac, td3
-from offline_tutor.types import Array, Spec, Transitions
+from offline_tutor.algorithms.algorithm import Functions
+from offline_tutor.algorithms.cql_sac import CQL_SAC
 from offline_tutor.networks import gradient_step, log_density
-from offline_tutor.types import Params
+from offline_tutor.types import Array, Metrics, Params, PerRow, Scalar, Spec, Transitions
 
 
-@dataclass(frozen=True)
 class Config(cql_sac.Config):
     """CQL's, and what the options need."""
 
-    target_gap: float | None = None  # what the multiplier is to make of the gaps, in units of Q
+    target_gap: float | None = None  # target of the mean gap (the paper's tau), in units of Q
     multiplier_learning_rate: float = 3e-4  # Adam's
     max_backup: bool = False  # targets of the best of `num_samples` actions
+    entropy_in_target: bool = False  # whether the critics' targets count the next step's entropy
     warm_start_steps: int = 0  # steps in which the actor clones before it improves
 
 
@@ -36,44 +37,47 @@ class State(NamedTuple):
     multiplier_optimizer: Any
 
 
-def target_values(state: sac.State, batch: Transitions, noise: Array, config: Config) -> Array:
-    """With `max_backup`, of the best of several sampled actions, (batch,); else those of SAC.
+def target_values(state: sac.State, batch: Transitions, key: Array, config: Config) -> PerRow:
+    """With `max_backup`, of the best of several sampled actions; else those of the parents.
 
-    `noise` is standard normal, (samples, batch, action). The smaller critic says which action is
-    best, as in Geng's code; the authors' lets each critic choose and takes the smaller maximum.
+    The smaller critic says which action is best, as in Geng's code; the authors' lets each critic
+    choose and takes the smaller maximum.
     """
+    if not config.entropy_in_target:
+        state = state._replace(log_temperature=-jnp.inf)
     if not config.max_backup:
-        return sac.target_values(state, batch, noise[0], config)
+        return sac.target_values(state, batch, key, config)
+    noise = jax.random.normal(key, (config.num_samples, *batch.actions.shape))
     actions, log_densities = sac.sample(state.actor, batch.next_observations, noise)
-    observations = jnp.repeat(batch.next_observations[None], len(noise), axis=0)
-    next_q = jnp.minimum(*td3.values(state.target_critic, observations, actions))
+    next_q = td3.values(state.target_critic, batch.next_observations, actions).min(0)
     best = next_q.argmax(0, keepdims=True)
-    next_q = jnp.take_along_axis(next_q, best, 0)[0]
-    if config.entropy_in_target:
-        density = jnp.take_along_axis(log_densities, best, 0)[0]
-        next_q = next_q - jnp.exp(state.log_temperature) * density
-    return batch.rewards + config.discount * (1 - batch.terminations) * next_q
+    next_value = next_q - jnp.exp(state.log_temperature) * log_densities
+    next_value = jnp.take_along_axis(next_value, best, 0)[0]
+    return batch.rewards + config.discount * (1 - batch.terminations) * next_value
 
 
 def actor_loss(
-    actor: Params, state: sac.State, batch: Transitions, noise: Array, config: Config
-) -> Array:
+    actor: Params, state: sac.State, batch: Transitions, key: Array, config: Config
+) -> Scalar:
     """SAC's, but in the first `warm_start_steps` the data's log-density stands for the value."""
-    improving = sac.actor_loss(actor, state, batch, noise, config)
+    improving = sac.actor_loss(actor, state, batch, key, config)
     if config.warm_start_steps == 0:
         return improving
+    noise = jax.random.normal(key, batch.actions.shape)
     sampled = sac.sample(actor, batch.observations, noise)[1]
     at_data = log_density(*sac.policy(actor, batch.observations), batch.actions)
     cloning = (jnp.exp(state.log_temperature) * sampled - at_data).mean()
     return jnp.where(state.step <= config.warm_start_steps, cloning, improving)
 
 
-def multiplier(log_multiplier: Array) -> Array:
+def multiplier(log_multiplier: Scalar) -> Scalar:
     """What alpha is multiplied by: at most a million, as in the authors' code."""
     return jnp.minimum(jnp.exp(log_multiplier), 1e6)
 
 
-def multiplier_loss(log_multiplier: Array, gaps: Array, target_gap: float, alpha: float) -> Array:
+def multiplier_loss(
+    log_multiplier: Scalar, gaps: Array, target_gap: float | Scalar, alpha: float | Scalar
+) -> Scalar:
     """Raises the multiplier while the gaps are above their target: appendix F of the paper."""
     return -multiplier(log_multiplier) * alpha * (gaps - target_gap).mean()
 
@@ -87,16 +91,16 @@ def init(key: Array, config: Config, spec: Spec) -> State:
 
 def update_multiplier(
     state: State, batch: Transitions, key: Array, config: Config
-) -> tuple[State, dict[str, Array]]:
+) -> tuple[State, Metrics]:
     """One gradient step on the multiplier; the critics' gap before it, and the multiplier.
 
     The gaps are measured once more, with the actions that the loss draws from the same key: a
-    third more work, in return for a loss that need not carry them out.
+    third more work, but the loss stays a single number.
     """
     target_gap = config.target_gap
     if target_gap is None:
         return state, {}
-    proposals = cql_sac.propose(state.parent, batch, key, config)
+    proposals = cql_sac.propose(state.parent.actor, batch, key, config)
     gaps = cql_sac.gaps(state.parent.critic, batch, *proposals)
     log_multiplier, optimizer, _ = gradient_step(
         lambda number: multiplier_loss(number, gaps, target_gap, config.alpha),
@@ -108,23 +112,17 @@ def update_multiplier(
     return state._replace(log_multiplier=log_multiplier, multiplier_optimizer=optimizer), metrics
 
 
-def update(
-    state: State, batch: Transitions, key: Array, config: Config
-) -> tuple[State, dict[str, Array]]:
+PARENT = replace(CQL_SAC, target_values=target_values, actor_loss=actor_loss)
+
+
+def update(state: State, batch: Transitions, key: Array, config: Config) -> tuple[State, Metrics]:
     """One gradient step on everything, with the options that `config` names."""
-    target_key, critic_key, actor_key = jax.random.split(key, 3)
-    shape, dtype = batch.actions.shape, batch.actions.dtype
-    target_noise = jax.random.normal(target_key, (config.num_samples, *shape), dtype)
-    actor_noise = jax.random.normal(actor_key, shape, dtype)
     alpha = config.alpha * multiplier(state.log_multiplier)
-    weighted = replace(config, alpha=alpha)  # type: ignore[arg-type]  # traced, else as declared
-    parent, critic_metrics = sac.update_critic(
-        state.parent, batch, target_noise, critic_key, weighted, cql_sac.critic_loss, target_values
-    )
-    parent, actor_metrics = sac.update_actor(parent, batch, actor_noise, config, actor_loss)
-    state, metrics = update_multiplier(state, batch, critic_key, config)
-    state = state._replace(step=state.step + 1, parent=parent)
-    return state, metrics | critic_metrics | actor_metrics
+    weighted = replace(config, alpha=alpha)  # type: ignore[arg-type]  # an array
+    parent, metrics = PARENT.update(state.parent, batch, key, weighted)
+    _, critic_key, _ = jax.random.split(key, 3)  # as the parent's update splits it
+    state, gap_metrics = update_multiplier(state, batch, critic_key, config)
+    return state._replace(step=parent.step, parent=parent), metrics | gap_metrics
 
 
 def act(state: State, observations: Array, config: Config) -> Array:
@@ -140,3 +138,14 @@ def explore(state: State, observations: Array, key: Array, config: Config) -> Ar
 def value(state: State, observations: Array, config: Config) -> Array:
     """What the first critic believes that the deployed policy is worth: (batch,)."""
     return sac.value(state.parent, observations, config)
+
+
+CQL_LAGRANGE = Functions(
+    name="cql_lagrange",
+    Config=Config,
+    init=init,
+    update=update,
+    act=act,
+    value=value,
+    explore=explore,
+)

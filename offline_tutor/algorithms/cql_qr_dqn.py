@@ -5,33 +5,33 @@ that actions without data do not look better than they are. With discrete action
 actions is exact. Q is the mean of the quantiles, as in the authors' code.
 """
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 
 import jax
 
 from offline_tutor.algorithms import qr_dqn
-from offline_tutor.algorithms.qr_dqn import State, act, explore, init, value  # noqa: F401  (the parent's)
-from offline_tutor.types import Array, Transitions
-from offline_tutor.types import Params
+from offline_tutor.algorithms.dqn import State, take
+from offline_tutor.algorithms.qr_dqn import QR_DQN
+from offline_tutor.types import Array, Params, Returns, Scalar, Transitions
 
 
-@dataclass(frozen=True)
 class Config(qr_dqn.Config):
     """QR-DQN's, and one more."""
 
     alpha: float = 1.0  # weight of the penalty; the authors' code: 1 on 10 % of the data, 4 on 1 %
 
 
-def loss(network: Params, batch: Transitions, targets: Array, config: Config) -> Array:
+def loss(
+    network: Params, state: State, batch: Transitions, targets: Returns, key: Array, config: Config
+) -> Scalar:
     """Equation 4 of the paper: the parent's loss, and how far Q stands above the data's actions.
 
     Both are of the same quantiles: through the network once, and once back.
     """
     predicted = qr_dqn.quantiles(network, batch.observations, config)
     q = predicted.mean(-1)
-    gap = jax.nn.logsumexp(q, axis=-1) - qr_dqn.choose(q, batch.actions)
+    gap = jax.nn.logsumexp(q, axis=-1) - take(q, batch.actions)
     return qr_dqn.regression(predicted, batch, targets, config) + config.alpha * gap.mean()
 
 
-update = partial(qr_dqn.update, loss=loss)
+CQL_QR_DQN = replace(QR_DQN, name="cql_qr_dqn", Config=Config, loss=loss)

@@ -1,8 +1,8 @@
 """DQN (Mnih et al. 2015): Q-learning with a network in place of the table.
 
 The network reads an observation and says what each action is worth. It is trained towards the
-reward plus what the best next action is worth, as an older copy of itself, the target network,
-says.
+reward plus what the best next action is worth according to an older copy of itself, the target
+network.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from offline_tutor.types import Array, Spec, Transitions
+from offline_tutor.algorithms.algorithm import CriticLoss, Init, TargetValues
+from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.networks import gradient_step, init_mlp, mlp
-from offline_tutor.types import Params
+from offline_tutor.types import Array, Metrics, Params, PerRow, Scalar, Spec, Transitions
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Hyperparameters):
     """Hyper-parameters; the defaults but for epsilon are those of the CQL authors' Atari code.
 
     The target network moves a fraction `tau` of the way every `target_period` updates: tau 1 is
@@ -43,8 +43,8 @@ class State(NamedTuple):
     optimizer: Any
 
 
-def choose(table: Array, actions: Array) -> Array:
-    """The row of each action: `table`, (batch, actions, ...), at `actions`, (batch,)."""
+def take(table: Array, actions: Array) -> Array:
+    """For each row of `table`, (batch, actions, ...), the entry of its action in (batch,)."""
     return table[jnp.arange(len(actions)), actions]
 
 
@@ -53,8 +53,8 @@ def values(network: Params, observations: Array, config: Config) -> Array:
     return mlp(network, observations)
 
 
-def target_values(state: State, batch: Transitions, config: Config) -> Array:
-    """What should have been said of the data's actions, (batch,): algorithm 1 of the paper.
+def target_values(state: State, batch: Transitions, key: Array, config: Config) -> PerRow:
+    """Bootstrapped targets for Q of the data's actions, (batch,): algorithm 1 of the paper.
 
     Only a termination ends the sum of rewards.
     """
@@ -62,66 +62,71 @@ def target_values(state: State, batch: Transitions, config: Config) -> Array:
     return batch.rewards + config.discount * (1 - batch.terminations) * next_q
 
 
-def loss(network: Params, batch: Transitions, targets: Array, config: Config) -> Array:
+def loss(
+    network: Params, state: State, batch: Transitions, targets: PerRow, key: Array, config: Config
+) -> Scalar:
     """Huber's loss of the temporal-difference errors: the paper clips their gradient at 1."""
-    q = choose(values(network, batch.observations, config), batch.actions)
+    q = take(values(network, batch.observations, config), batch.actions)
     return optax.huber_loss(q, targets).mean()
 
 
-def init(key: Array, config: Config, spec: Spec, outputs_per_action: int = 1) -> State:
-    """A fresh state; the target is a copy. Raises ValueError where the actions are continuous."""
-    outputs = spec.action_count * outputs_per_action
-    network = init_mlp(key, spec.observation_dim, (*config.hidden, outputs))
-    optimizer = optax.adam(config.learning_rate).init(network)
+def fresh_state(network: Params, learning_rate: float) -> State:
+    """A state at step 0 with the given parameters; the target network is a copy."""
+    optimizer = optax.adam(learning_rate).init(network)
     return State(jnp.zeros((), int), network, network, optimizer)
 
 
-def update(
-    state: State,
-    batch: Transitions,
-    key: Array,
-    config: Config,
-    target_values: Callable[..., Array] = target_values,
-    loss: Callable[..., Array] = loss,
-) -> tuple[State, dict[str, Array]]:
-    """One gradient step, then perhaps a move of the target; the loss before, the targets' mean.
-
-    Q-learning is deterministic: `key` is not used.
-    """
-    targets = target_values(state, batch, config)
-    network, optimizer, value = gradient_step(
-        lambda network: loss(network, batch, targets, config),
-        state.network,
-        state.optimizer,
-        config.learning_rate,
-    )
-    moved = optax.incremental_update(network, state.target_network, config.tau)
-    step = state.step + 1
-    target = optax.periodic_update(moved, state.target_network, step, config.target_period)
-    return State(step, network, target, optimizer), {"loss": value, "q": targets.mean()}
+def init(key: Array, config: Config, spec: Spec) -> State:
+    """A fresh state. Raises ValueError where the actions are continuous."""
+    network = init_mlp(key, spec.observation_dim, (*config.hidden, spec.num_actions))
+    return fresh_state(network, config.learning_rate)
 
 
-def act(state: State, observations: Array, config: Config) -> Array:
-    """The policy one deploys: the action of the highest value, (batch,)."""
-    return values(state.network, observations, config).argmax(-1)
+@dataclass(frozen=True, kw_only=True)
+class QLearning:
+    """The functions of an algorithm that learns what each action is worth, and acts on it."""
+
+    name: str
+    Config: type[Any]
+    init: Init
+    values: Callable[[Params, Array, Any], Array]
+    target_values: TargetValues
+    loss: CriticLoss
+
+    def update(
+        self, state: State, batch: Transitions, key: Array, config: Any
+    ) -> tuple[State, Metrics]:
+        """One gradient step, then perhaps a move of the target; the loss before the step."""
+        target_key, loss_key = jax.random.split(key)
+        targets = self.target_values(state, batch, target_key, config)
+        network, optimizer, loss = gradient_step(
+            lambda network: self.loss(network, state, batch, targets, loss_key, config),
+            state.network,
+            state.optimizer,
+            config.learning_rate,
+        )
+        moved = optax.incremental_update(network, state.target_network, config.tau)
+        step = state.step + 1
+        target = optax.periodic_update(moved, state.target_network, step, config.target_period)
+        return State(step, network, target, optimizer), {"loss": loss, "q": targets.mean()}
+
+    def act(self, state: State, observations: Array, config: Any) -> Array:
+        """The policy one deploys: the action of the highest value, (batch,)."""
+        return self.values(state.network, observations, config).argmax(-1)
+
+    def value(self, state: State, observations: Array, config: Any) -> Array:
+        """What the network believes that the policy is worth: (batch,)."""
+        return self.values(state.network, observations, config).max(-1)
+
+    def explore(self, state: State, observations: Array, key: Array, config: Any) -> Array:
+        """The policy, or with probability `epsilon` any action, (batch,): to try things out."""
+        coin_key, action_key = jax.random.split(key)
+        q = self.values(state.network, observations, config)
+        anything = jax.random.randint(action_key, q.shape[:-1], 0, q.shape[-1])
+        heads = jax.random.uniform(coin_key, q.shape[:-1]) < config.epsilon
+        return jnp.where(heads, anything, q.argmax(-1))
 
 
-def value(state: State, observations: Array, config: Config) -> Array:
-    """What the network believes that the policy is worth: (batch,)."""
-    return values(state.network, observations, config).max(-1)
-
-
-def explore(
-    state: State,
-    observations: Array,
-    key: Array,
-    config: Config,
-    values: Callable[..., Array] = values,
-) -> Array:
-    """The policy, or with probability `epsilon` any action, to try things out online: (batch,)."""
-    coin_key, action_key = jax.random.split(key)
-    q = values(state.network, observations, config)
-    anything = jax.random.randint(action_key, q.shape[:-1], 0, q.shape[-1])
-    return jnp.where(
-        jax.random.uniform(coin_key, q.shape[:-1]) < config.epsilon, anything, q.argmax(-1)
-    )
+DQN = QLearning(
+    name="dqn", Config=Config, init=init, values=values, target_values=target_values, loss=loss
+)

@@ -4,20 +4,17 @@ For each action the network gives `num_quantiles` numbers, which are trained to 
 quantiles at the midpoints of equal slices of probability. Their mean is Q.
 """
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 
 import jax.numpy as jnp
 import optax
 
 from offline_tutor.algorithms import dqn
-from offline_tutor.algorithms.dqn import State, choose
-from offline_tutor.types import Array, Spec, Transitions
-from offline_tutor.networks import mlp
-from offline_tutor.types import Params
+from offline_tutor.algorithms.dqn import DQN, State, fresh_state, take
+from offline_tutor.networks import init_mlp, mlp
+from offline_tutor.types import Array, Params, PerRow, Returns, Scalar, Spec, Transitions
 
 
-@dataclass(frozen=True)
 class Config(dqn.Config):
     """DQN's, and two more, both from section 5 of the paper."""
 
@@ -36,18 +33,18 @@ def values(network: Params, observations: Array, config: Config) -> Array:
     return quantiles(network, observations, config).mean(-1)
 
 
-def target_values(state: State, batch: Transitions, config: Config) -> Array:
-    """Samples of the return that should have been predicted, (batch, quantiles): algorithm 1.
+def target_values(state: State, batch: Transitions, key: Array, config: Config) -> Returns:
+    """Samples of the return to predict, (batch, quantiles): algorithm 1 of the paper.
 
     The next action is the best by the target network's own mean.
     """
     next_quantiles = quantiles(state.target_network, batch.next_observations, config)
-    next_return = choose(next_quantiles, next_quantiles.mean(-1).argmax(-1))
+    next_return = take(next_quantiles, next_quantiles.mean(-1).argmax(-1))
     goes_on = config.discount * (1 - batch.terminations)
     return batch.rewards[:, None] + goes_on[:, None] * next_return
 
 
-def quantile_loss(predicted: Array, fractions: Array, targets: Array, kappa: float) -> Array:
+def quantile_loss(predicted: Returns, fractions: Array, targets: Array, kappa: float) -> PerRow:
     """Quantile Huber loss, (batch,): equation 10, mean over targets and sum over predictions.
 
     `predicted`, (batch, quantiles), are meant to be the quantiles at `fractions`, (quantiles,), of
@@ -55,42 +52,41 @@ def quantile_loss(predicted: Array, fractions: Array, targets: Array, kappa: flo
     weighs the fraction, one below it the rest. Errors are not divided by `kappa`.
     """
     errors = targets[:, None, :] - predicted[:, :, None]  # (batch, quantiles, samples)
-    size = optax.huber_loss(errors, delta=kappa) if kappa else jnp.abs(errors)
+    size = jnp.where(kappa > 0, optax.huber_loss(errors, delta=kappa), jnp.abs(errors))
     weight = jnp.abs(fractions[:, None] - (errors < 0))
     return (weight * size).mean(2).sum(1)
 
 
-def regression(predicted: Array, batch: Transitions, targets: Array, config: Config) -> Array:
+def regression(predicted: Array, batch: Transitions, targets: Returns, config: Config) -> Scalar:
     """The quantile Huber loss of the data's actions, at the midpoints of N equal slices.
 
     `predicted`: the quantiles of every action, (batch, actions, quantiles).
     """
     midpoints = (jnp.arange(config.num_quantiles) + 0.5) / config.num_quantiles
-    chosen = choose(predicted, batch.actions)
+    chosen = take(predicted, batch.actions)
     return quantile_loss(chosen, midpoints, targets, config.kappa).mean()
 
 
-def loss(network: Params, batch: Transitions, targets: Array, config: Config) -> Array:
+def loss(
+    network: Params, state: State, batch: Transitions, targets: Returns, key: Array, config: Config
+) -> Scalar:
     """How badly the network's quantiles describe the targets."""
     return regression(quantiles(network, batch.observations, config), batch, targets, config)
 
 
 def init(key: Array, config: Config, spec: Spec) -> State:
-    """A fresh state; the target is a copy. Raises ValueError where the actions are continuous."""
-    return dqn.init(key, config, spec, outputs_per_action=config.num_quantiles)
+    """A fresh state. Raises ValueError where the actions are continuous."""
+    outputs = spec.num_actions * config.num_quantiles
+    network = init_mlp(key, spec.observation_dim, (*config.hidden, outputs))
+    return fresh_state(network, config.learning_rate)
 
 
-update = partial(dqn.update, target_values=target_values, loss=loss)
-
-
-def act(state: State, observations: Array, config: Config) -> Array:
-    """The policy one deploys: the action of the highest mean, (batch,)."""
-    return values(state.network, observations, config).argmax(-1)
-
-
-def value(state: State, observations: Array, config: Config) -> Array:
-    """What the network believes that the policy is worth: (batch,)."""
-    return values(state.network, observations, config).max(-1)
-
-
-explore = partial(dqn.explore, values=values)
+QR_DQN = replace(
+    DQN,
+    name="qr_dqn",
+    Config=Config,
+    init=init,
+    values=values,
+    target_values=target_values,
+    loss=loss,
+)

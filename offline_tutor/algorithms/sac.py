@@ -5,8 +5,6 @@ its entropy, times a temperature. The temperature is learned as well, so that th
 near a given target. The actor is trained through its own samples.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -14,14 +12,14 @@ import jax.numpy as jnp
 import optax
 
 from offline_tutor.algorithms import td3
-from offline_tutor.algorithms.td3 import Critic, values
-from offline_tutor.types import Array, Spec, Transitions
+from offline_tutor.algorithms.algorithm import ActorCritic
+from offline_tutor.algorithms.hyperparameters import Hyperparameters
+from offline_tutor.algorithms.td3 import Critic, critic_loss, values
 from offline_tutor.networks import gradient_step, init_mlp, mlp, squash
-from offline_tutor.types import Params
+from offline_tutor.types import Array, Metrics, Params, PerRow, Scalar, Spec, Transitions
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Hyperparameters):
     """Hyper-parameters of the second paper (appendix D); actions lie in [-1, 1]."""
 
     hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers of actor and critics
@@ -32,7 +30,6 @@ class Config:
     tau: float = 0.005  # how far the target critics move towards the trained ones
     initial_temperature: float = 1.0  # reward that one nat of entropy is worth at first
     target_entropy: float | None = None  # in nats; None: minus the number of action components
-    entropy_in_target: bool = True  # whether the critics' targets count the next step's entropy
 
 
 class State(NamedTuple):
@@ -42,7 +39,7 @@ class State(NamedTuple):
     actor: Params
     critic: Critic
     target_critic: Critic
-    log_temperature: Array  # ()
+    log_temperature: Array | float  # ()
     actor_optimizer: Any
     critic_optimizer: Any
     temperature_optimizer: Any
@@ -62,38 +59,31 @@ def sample(actor: Params, observations: Array, noise: Array) -> tuple[Array, Arr
     return squash(*policy(actor, observations), noise)
 
 
-def target_values(state: State, batch: Transitions, noise: Array, config: Config) -> Array:
-    """What the critics should have said, (batch,): equations 2 and 3 of the second paper."""
+def target_values(state: State, batch: Transitions, key: Array, config: Config) -> PerRow:
+    """Bootstrapped targets for Q(s, a), (batch,): equations 2 and 3 of the second paper."""
+    noise = jax.random.normal(key, batch.actions.shape)
     actions, log_density = sample(state.actor, batch.next_observations, noise)
-    next_q = jnp.minimum(*values(state.target_critic, batch.next_observations, actions))
-    if config.entropy_in_target:
-        next_q = next_q - jnp.exp(state.log_temperature) * log_density
-    return batch.rewards + config.discount * (1 - batch.terminations) * next_q
-
-
-def critic_loss(
-    critic: Critic, state: State, batch: Transitions, targets: Array, key: Array, config: Config
-) -> Array:
-    """That of TD3; `state`, `key` and `config` are for children that replace it."""
-    return td3.critic_loss(critic, batch, targets)
+    next_q = values(state.target_critic, batch.next_observations, actions).min(0)
+    next_value = next_q - jnp.exp(state.log_temperature) * log_density
+    return batch.rewards + config.discount * (1 - batch.terminations) * next_value
 
 
 def actor_loss(
-    actor: Params, state: State, batch: Transitions, noise: Array, config: Config
-) -> Array:
+    actor: Params, state: State, batch: Transitions, key: Array, config: Config
+) -> Scalar:
     """Temperature times log-density less the smaller critic's value: equation 7, second paper.
 
     The gradient passes through the sample: the noise is given, the action follows the actor.
-    `config` is for children that replace it.
     """
+    noise = jax.random.normal(key, batch.actions.shape)
     actions, log_density = sample(actor, batch.observations, noise)
-    q = jnp.minimum(*values(state.critic, batch.observations, actions))
+    q = values(state.critic, batch.observations, actions).min(0)
     return (jnp.exp(state.log_temperature) * log_density - q).mean()
 
 
 def temperature_loss(
-    log_temperature: Array, log_density: Array, batch: Transitions, config: Config
-) -> Array:
+    log_temperature: Scalar, log_density: Scalar, batch: Transitions, config: Config
+) -> Scalar:
     """Raises the temperature while the policy's entropy is below its target: equation 18.
 
     The paper has the temperature where its authors' code, and this, have the logarithm.
@@ -109,8 +99,8 @@ def init(key: Array, config: Config, spec: Spec) -> State:
     keys = jax.random.split(key, 3)
     actor = init_mlp(keys[0], spec.observation_dim, (*config.hidden, 2 * spec.action_dim))
     inputs = spec.observation_dim + spec.action_dim
-    first, second = (init_mlp(key, inputs, (*config.hidden, 1)) for key in keys[1:])
-    critic, log_temperature = (first, second), jnp.log(config.initial_temperature)
+    critic = tuple(init_mlp(key, inputs, (*config.hidden, 1)) for key in keys[1:])
+    log_temperature = jnp.log(jnp.asarray(config.initial_temperature, float))
     return State(
         step=jnp.zeros((), int),
         actor=actor,
@@ -121,78 +111,6 @@ def init(key: Array, config: Config, spec: Spec) -> State:
         critic_optimizer=optax.adam(config.critic_learning_rate).init(critic),
         temperature_optimizer=optax.adam(config.temperature_learning_rate).init(log_temperature),
     )
-
-
-def update_critic(
-    state: State,
-    batch: Transitions,
-    noise: Array,
-    key: Array,
-    config: Config,
-    critic_loss: Callable[..., Array] = critic_loss,
-    target_values: Callable[..., Array] = target_values,
-) -> tuple[State, dict[str, Array]]:
-    """One gradient step on both critics; the loss before it, and the targets' mean."""
-    targets = target_values(state, batch, noise, config)
-    critic, optimizer, loss = gradient_step(
-        lambda critic: critic_loss(critic, state, batch, targets, key, config),
-        state.critic,
-        state.critic_optimizer,
-        config.critic_learning_rate,
-    )
-    state = state._replace(step=state.step + 1, critic=critic, critic_optimizer=optimizer)
-    return state, {"critic_loss": loss, "q": targets.mean()}
-
-
-def update_actor(
-    state: State,
-    batch: Transitions,
-    noise: Array,
-    config: Config,
-    actor_loss: Callable[..., Array] = actor_loss,
-) -> tuple[State, dict[str, Array]]:
-    """One gradient step on the actor and on the temperature; then the targets move a little."""
-    log_density = sample(state.actor, batch.observations, noise)[1].mean()
-    actor, actor_optimizer, loss = gradient_step(
-        lambda actor: actor_loss(actor, state, batch, noise, config),
-        state.actor,
-        state.actor_optimizer,
-        config.actor_learning_rate,
-    )
-    log_temperature, temperature_optimizer, _ = gradient_step(
-        lambda value: temperature_loss(value, log_density, batch, config),
-        state.log_temperature,
-        state.temperature_optimizer,
-        config.temperature_learning_rate,
-    )
-    metrics = {
-        "actor_loss": loss,
-        "entropy": -log_density,
-        "temperature": jnp.exp(state.log_temperature),
-    }
-    state = state._replace(
-        actor=actor,
-        target_critic=optax.incremental_update(state.critic, state.target_critic, config.tau),
-        log_temperature=log_temperature,
-        actor_optimizer=actor_optimizer,
-        temperature_optimizer=temperature_optimizer,
-    )
-    return state, metrics
-
-
-def update(
-    state: State,
-    batch: Transitions,
-    key: Array,
-    config: Config,
-    critic_loss: Callable[..., Array] = critic_loss,
-) -> tuple[State, dict[str, Array]]:
-    """One gradient step on everything: critics, actor, temperature."""
-    noise_key, critic_key = jax.random.split(key)
-    noise = jax.random.normal(noise_key, (2, *batch.actions.shape), batch.actions.dtype)
-    state, critic_metrics = update_critic(state, batch, noise[0], critic_key, config, critic_loss)
-    state, actor_metrics = update_actor(state, batch, noise[1], config)
-    return state, critic_metrics | actor_metrics
 
 
 def act(state: State, observations: Array, config: Config) -> Array:
@@ -208,4 +126,61 @@ def explore(state: State, observations: Array, key: Array, config: Config) -> Ar
 
 def value(state: State, observations: Array, config: Config) -> Array:
     """What the first critic believes that the deployed policy is worth: (batch,)."""
-    return values(state.critic, observations, act(state, observations, config))[0]
+    return values(state.critic[:1], observations, act(state, observations, config))[0]
+
+
+def update_actor(
+    algorithm: ActorCritic, state: State, batch: Transitions, key: Array, config: Config
+) -> tuple[State, Metrics]:
+    """One gradient step on the actor and on the temperature, both of the same sample of actions."""
+    noise = jax.random.normal(key, batch.actions.shape)  # as the loss draws it
+    log_density = sample(state.actor, batch.observations, noise)[1].mean()
+    actor, actor_optimizer, loss = gradient_step(
+        lambda actor: algorithm.actor_loss(actor, state, batch, key, config),
+        state.actor,
+        state.actor_optimizer,
+        config.actor_learning_rate,
+    )
+    log_temperature, temperature_optimizer, _ = gradient_step(
+        lambda number: temperature_loss(number, log_density, batch, config),
+        state.log_temperature,
+        state.temperature_optimizer,
+        config.temperature_learning_rate,
+    )
+    temperature = jnp.exp(state.log_temperature)
+    state = state._replace(
+        actor=actor,
+        log_temperature=log_temperature,
+        actor_optimizer=actor_optimizer,
+        temperature_optimizer=temperature_optimizer,
+    )
+    return state, {"actor_loss": loss, "entropy": -log_density, "temperature": temperature}
+
+
+class SoftActorCritic(ActorCritic):
+    """SAC's way to train: one gradient step on everything, then the targets move a little."""
+
+    def update(
+        self, state: State, batch: Transitions, key: Array, config: Any
+    ) -> tuple[State, Metrics]:
+        """One step of critics, actor, temperature and targets; losses before it."""
+        target_key, critic_key, actor_key = jax.random.split(key, 3)
+        targets = self.target_values(state, batch, target_key, config)
+        state, loss = td3.update_critic(self, state, batch, targets, critic_key, config)
+        state, metrics = update_actor(self, state, batch, actor_key, config)
+        moved = optax.incremental_update(state.critic, state.target_critic, config.tau)
+        metrics |= {"critic_loss": loss, "q": targets.mean()}
+        return state._replace(target_critic=moved), metrics
+
+
+SAC = SoftActorCritic(
+    name="sac",
+    Config=Config,
+    init=init,
+    target_values=target_values,
+    critic_loss=critic_loss,
+    actor_loss=actor_loss,
+    act=act,
+    value=value,
+    explore=explore,
+)

@@ -6,8 +6,7 @@ the smaller of two critics, noise on the target's action, and an actor that move
 the critics.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -15,16 +14,16 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from offline_tutor.algorithms.algorithm import ActorCritic
 from offline_tutor.algorithms.bc import policy
-from offline_tutor.types import Array, Spec, Transitions
+from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.networks import gradient_step, init_mlp, mlp
-from offline_tutor.types import Params
+from offline_tutor.types import Array, Metrics, Params, PerRow, Scalar, Spec, Transitions
 
-Critic = tuple[Params, Params]  # the twins
+Critic = tuple[Params, ...]  # the twins
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Hyperparameters):
     """Noise, delay, discount and tau: the paper's, section 6.
 
     Sizes and rates: those of its authors' later code (the paper has 400 and 300 units, and 1e-3).
@@ -35,10 +34,9 @@ class Config:
     critic_learning_rate: float = 3e-4  # Adam's
     discount: float = 0.99  # gamma: what a reward one step later is worth now
     tau: float = 0.005  # how far the target networks move towards the trained ones
-    policy_noise: float = (
-        0.2  # standard deviation of the noise on target actions, in units of the action
-    )
-    noise_clip: float = 0.5  # and its largest size
+    # Noise on the target's actions, in units of the action: standard deviation and largest size.
+    policy_noise: float = 0.2
+    noise_clip: float = 0.5
     policy_delay: int = 2  # critic updates for each update of the actor and of the targets
     exploration_noise: float = 0.1  # standard deviation of the noise on actions tried online
     max_action: float = 1.0  # actions lie in [-max_action, max_action]; training scales them to 1
@@ -56,35 +54,43 @@ class State(NamedTuple):
     critic_optimizer: Any
 
 
-def values(critic: Critic, observations: Array, actions: Array) -> tuple[Array, Array]:
-    """What each of the two critics thinks the actions are worth: twice (batch,)."""
-    inputs = jnp.concatenate([observations, actions], axis=-1)
-    first, second = critic
-    return mlp(first, inputs).squeeze(-1), mlp(second, inputs).squeeze(-1)
+def values(critic: Critic, observations: Array, actions: Array) -> Array:
+    """What each critic believes the actions are worth: (critics, ..., batch).
 
-
-def target_values(state: State, batch: Transitions, noise: Array, config: Config) -> Array:
-    """What the critics should have said, (batch,): algorithm 1, lines 6 and 7 of the paper.
-
-    `noise` is standard normal, (batch, action). Only a termination ends the sum of rewards.
+    `actions` may have axes before the batch's, for several actions at each observation.
     """
-    noise = jnp.clip(config.policy_noise * noise, -config.noise_clip, config.noise_clip)
+    observations = jnp.broadcast_to(observations, (*actions.shape[:-1], observations.shape[-1]))
+    inputs = jnp.concatenate([observations, actions], axis=-1)
+    return jnp.stack([mlp(params, inputs).squeeze(-1) for params in critic])
+
+
+def target_values(state: State, batch: Transitions, key: Array, config: Config) -> PerRow:
+    """Bootstrapped targets for Q(s, a), (batch,): algorithm 1, lines 6 and 7 of the paper.
+
+    Only a termination ends the sum of rewards.
+    """
+    noise = config.policy_noise * jax.random.normal(key, batch.actions.shape)
+    noise = jnp.clip(noise, -config.noise_clip, config.noise_clip)
     actions = policy(state.target_actor, batch.next_observations, config.max_action) + noise
     actions = jnp.clip(actions, -config.max_action, config.max_action)
-    next_q = jnp.minimum(*values(state.target_critic, batch.next_observations, actions))
+    next_q = values(state.target_critic, batch.next_observations, actions).min(0)
     return batch.rewards + config.discount * (1 - batch.terminations) * next_q
 
 
-def critic_loss(critic: Critic, batch: Transitions, targets: Array) -> Array:
-    """Mean squared error of both critics against the same targets."""
-    q1, q2 = values(critic, batch.observations, batch.actions)
-    return ((q1 - targets) ** 2).mean() + ((q2 - targets) ** 2).mean()
+def critic_loss(
+    critic: Critic, state: Any, batch: Transitions, targets: PerRow, key: Array, config: Any
+) -> Scalar:
+    """Mean squared error of each critic against the same targets, summed over critics."""
+    q = values(critic, batch.observations, batch.actions)
+    return ((q - targets) ** 2).mean(-1).sum()
 
 
-def actor_loss(actor: Params, state: State, batch: Transitions, config: Config) -> Array:
-    """Minus what the first critic thinks of the policy's own actions."""
+def actor_loss(
+    actor: Params, state: State, batch: Transitions, key: Array, config: Config
+) -> Scalar:
+    """Minus what the first critic believes the policy's own actions are worth."""
     proposal = policy(actor, batch.observations, config.max_action)
-    return -values(state.critic, batch.observations, proposal)[0].mean()
+    return -values(state.critic[:1], batch.observations, proposal).mean()
 
 
 def init(key: Array, config: Config, spec: Spec) -> State:
@@ -92,8 +98,7 @@ def init(key: Array, config: Config, spec: Spec) -> State:
     keys = jax.random.split(key, 3)
     actor = init_mlp(keys[0], spec.observation_dim, (*config.hidden, spec.action_dim))
     inputs = spec.observation_dim + spec.action_dim
-    first, second = (init_mlp(key, inputs, (*config.hidden, 1)) for key in keys[1:])
-    critic = (first, second)
+    critic = tuple(init_mlp(key, inputs, (*config.hidden, 1)) for key in keys[1:])
     return State(
         step=jnp.zeros((), int),
         actor=actor,
@@ -103,88 +108,6 @@ def init(key: Array, config: Config, spec: Spec) -> State:
         actor_optimizer=optax.adam(config.actor_learning_rate).init(actor),
         critic_optimizer=optax.adam(config.critic_learning_rate).init(critic),
     )
-
-
-def update_critic(
-    state: State, batch: Transitions, targets: Array, config: Config
-) -> tuple[State, dict[str, Array]]:
-    """One gradient step on both critics; the loss before it, and the targets' mean."""
-    critic, optimizer, loss = gradient_step(
-        lambda critic: critic_loss(critic, batch, targets),
-        state.critic,
-        state.critic_optimizer,
-        config.critic_learning_rate,
-    )
-    state = state._replace(step=state.step + 1, critic=critic, critic_optimizer=optimizer)
-    return state, {"critic_loss": loss, "q": targets.mean()}
-
-
-def update_actor(
-    state: State, batch: Transitions, config: Config, actor_loss: Callable[..., Array] = actor_loss
-) -> tuple[State, Array]:
-    """One gradient step on the actor, then every target moves a little; the loss before it."""
-    actor, optimizer, loss = gradient_step(
-        lambda actor: actor_loss(actor, state, batch, config),
-        state.actor,
-        state.actor_optimizer,
-        config.actor_learning_rate,
-    )
-    state = state._replace(
-        actor=actor,
-        actor_optimizer=optimizer,
-        target_actor=optax.incremental_update(actor, state.target_actor, config.tau),
-        target_critic=optax.incremental_update(state.critic, state.target_critic, config.tau),
-    )
-    return state, loss
-
-
-def update(
-    state: State,
-    batch: Transitions,
-    key: Array,
-    config: Config,
-    actor_loss: Callable[..., Array] = actor_loss,
-) -> tuple[State, dict[str, Array]]:
-    """One step of TD3: the critics always, actor and targets every `policy_delay`-th time."""
-    noise = jax.random.normal(key, batch.actions.shape, batch.actions.dtype)
-    targets = target_values(state, batch, noise, config)
-    state, metrics = update_critic(state, batch, targets, config)
-    state, loss = jax.lax.cond(
-        state.step % config.policy_delay == 0,
-        lambda state: update_actor(state, batch, config, actor_loss),
-        lambda state: (state, jnp.full_like(metrics["critic_loss"], jnp.nan)),
-        state,
-    )
-    return state, metrics | {"actor_loss": loss}
-
-
-def round_length(config: Config) -> int:
-    """How many steps `update_round` takes at once: from one step of the actor to the next."""
-    return config.policy_delay
-
-
-def update_round(
-    state: State,
-    batches: Transitions,
-    keys: Array,
-    config: Config,
-    actor_loss: Callable[..., Array] = actor_loss,
-) -> tuple[State, dict[str, Array]]:
-    """What as many calls of `update` do, faster; arrays of `batches` begin with an axis of them.
-
-    Targets stand still until the actor moves: one pass finds those of all minibatches.
-    """
-    noise = jax.vmap(lambda key: jax.random.normal(key, batches.actions.shape[1:]))(keys)
-    everything, all_noise = jax.tree.map(jnp.concatenate, (batches, noise))
-    targets = target_values(state, everything, all_noise, config).reshape(len(keys), -1)
-    state, metrics = jax.lax.scan(
-        lambda state, minibatch: update_critic(state, *minibatch, config),
-        state,
-        (batches, targets),
-    )
-    state, loss = update_actor(state, jax.tree.map(itemgetter(-1), batches), config, actor_loss)
-    means = jax.tree.map(jnp.mean, metrics)
-    return state, means | {"actor_loss": loss}
 
 
 def act(state: State, observations: Array, config: Config) -> Array:
@@ -201,4 +124,97 @@ def explore(state: State, observations: Array, key: Array, config: Config) -> Ar
 
 def value(state: State, observations: Array, config: Config) -> Array:
     """What the first critic believes that the policy is worth: (batch,)."""
-    return values(state.critic, observations, act(state, observations, config))[0]
+    return values(state.critic[:1], observations, act(state, observations, config))[0]
+
+
+def update_critic(
+    algorithm: ActorCritic, state: Any, batch: Transitions, targets: Array, key: Array, config: Any
+) -> tuple[Any, Array]:
+    """One gradient step on the critics of a state, TD3's or another; the loss before it."""
+    critic, optimizer, loss = gradient_step(
+        lambda critic: algorithm.critic_loss(critic, state, batch, targets, key, config),
+        state.critic,
+        state.critic_optimizer,
+        config.critic_learning_rate,
+    )
+    return state._replace(step=state.step + 1, critic=critic, critic_optimizer=optimizer), loss
+
+
+def update_actor(
+    algorithm: ActorCritic, state: State, batch: Transitions, key: Array, config: Config
+) -> tuple[State, Array]:
+    """One gradient step on the actor, then every target moves a little; the loss before it."""
+    actor, optimizer, loss = gradient_step(
+        lambda actor: algorithm.actor_loss(actor, state, batch, key, config),
+        state.actor,
+        state.actor_optimizer,
+        config.actor_learning_rate,
+    )
+    state = state._replace(
+        actor=actor,
+        actor_optimizer=optimizer,
+        target_actor=optax.incremental_update(actor, state.target_actor, config.tau),
+        target_critic=optax.incremental_update(state.critic, state.target_critic, config.tau),
+    )
+    return state, loss
+
+
+class DelayedActorCritic(ActorCritic):
+    """TD3's way to train: a round of steps of the critics, then one of the actor.
+
+    The targets stand still during a round, so that one pass finds those of all its minibatches.
+    """
+
+    def round_length(self, config: Any) -> int:
+        """How many steps make a round."""
+        return config.policy_delay
+
+    def update_round(
+        self, state: State, batches: Transitions, keys: Array, config: Any, first: Any, last: Any
+    ) -> tuple[State, Metrics]:
+        """Steps `first` to `last` of a round; where it ends with them, actor and targets move.
+
+        Arrays of `batches`, `keys` and metrics begin with an axis of the round's steps.
+        """
+        target_keys, critic_keys, actor_keys = jax.vmap(partial(jax.random.split, num=3))(keys).T
+        q = jax.vmap(self.target_values, (None, 0, 0, None))(state, batches, target_keys, config)
+        minibatches = batches, q, critic_keys
+
+        def step(i: Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
+            state, losses = carry
+            batch, targets, key = jax.tree.map(itemgetter(i), minibatches)
+            state, loss = update_critic(self, state, batch, targets, key, config)
+            return state, losses.at[i].set(loss)
+
+        losses = jnp.full(len(q), jnp.nan)
+        state, losses = jax.lax.fori_loop(first, last, step, (state, losses))
+        batch, key = jax.tree.map(itemgetter(-1), (batches, actor_keys))
+        moved, loss = update_actor(self, state, batch, key, config)
+        over = state.step % self.round_length(config) == 0
+        state = jax.tree.map(partial(jnp.where, over), moved, state)
+        return state, {
+            "critic_loss": losses,
+            "q": jnp.where(jnp.isnan(losses), jnp.nan, q.mean(-1)),
+            "actor_loss": jnp.full(len(q), jnp.nan).at[-1].set(jnp.where(over, loss, jnp.nan)),
+        }
+
+    def update(
+        self, state: State, batch: Transitions, key: Array, config: Any
+    ) -> tuple[State, Metrics]:
+        """One step alone, as training online takes them: a round that is given one minibatch."""
+        batches, keys = jax.tree.map(lambda leaf: leaf[None], (batch, key))
+        state, metrics = self.update_round(state, batches, keys, config, 0, 1)
+        return state, jax.tree.map(itemgetter(0), metrics)
+
+
+TD3 = DelayedActorCritic(
+    name="td3",
+    Config=Config,
+    init=init,
+    target_values=target_values,
+    critic_loss=critic_loss,
+    actor_loss=actor_loss,
+    act=act,
+    value=value,
+    explore=explore,
+)

@@ -7,32 +7,30 @@ by the mean |Q| of the policy's own actions (equation 5 has the data's). States 
 `train(..., normalize=True)`.
 """
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 
 from offline_tutor.algorithms import td3
-from offline_tutor.algorithms.td3 import State, act, init, round_length, value  # noqa: F401  (the parent's)
-from offline_tutor.types import Array, Transitions
-from offline_tutor.types import Params
+from offline_tutor.algorithms.td3 import TD3, State
+from offline_tutor.types import Array, Params, Scalar, Transitions
 
 
-@dataclass(frozen=True)
 class Config(td3.Config):
     """TD3's, and one more."""
 
     alpha: float = 2.5  # weight of the value against cloning; section 5 of the paper
 
 
-def actor_loss(actor: Params, state: State, batch: Transitions, config: Config) -> Array:
+def actor_loss(
+    actor: Params, state: State, batch: Transitions, key: Array, config: Config
+) -> Scalar:
     """Equation 3 of the paper: value, rescaled to size `alpha`, against distance to the data."""
     proposal = td3.policy(actor, batch.observations, config.max_action)
-    q = td3.values(state.critic, batch.observations, proposal)[0]
+    q = td3.values(state.critic[:1], batch.observations, proposal)
     weight = config.alpha / jax.lax.stop_gradient(jnp.abs(q).mean())
     return -weight * q.mean() + ((proposal - batch.actions) ** 2).mean()
 
 
-update = partial(td3.update, actor_loss=actor_loss)
-update_round = partial(td3.update_round, actor_loss=actor_loss)
+TD3_BC = replace(TD3, name="td3_bc", Config=Config, actor_loss=actor_loss)

@@ -23,8 +23,7 @@ def run(asked: argparse.Namespace) -> int:
     """Prints the table; 1 where a dataset cannot be read, after the lines of all others."""
     import minari  # takes a while, which --help need not wait for
 
-    from offline_tutor.data import DatasetError, load_dataset
-    from offline_tutor.data import library
+    from offline_tutor.data import DatasetError, library, load_dataset
 
     names = asked.names or [*library.embedded(), *minari.list_local_datasets()]
     width = max(map(len, names))

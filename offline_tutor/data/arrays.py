@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
 from offline_tutor.data.dataset import Dataset, DatasetError
@@ -30,7 +31,8 @@ def from_arrays(
     """Make a dataset of arrays of your own: one row a transition, episodes one after the other.
 
     Args:
-        observations: (n, observation) numbers.
+        observations: (n, observation) numbers; pictures have more axes, (n, height, width, ...),
+            and keep their type where it is uint8.
         actions: (n, action) numbers, or (n,) integers where actions are discrete.
         rewards: (n,) numbers.
         terminations: (n,) bool, True where the task itself ended.
@@ -59,14 +61,14 @@ def from_arrays(
         truncations = np.zeros(len(columns["terminations"]), bool)
     columns["truncations"] = _flags(name, "truncations", truncations)
     if next_observations is not None:
-        shape = (None, spec.observation_dim)
+        shape = (None, *spec.observation_shape)
         columns["next_observations"] = _numbers(name, "next_observations", next_observations, shape)
     _check_rows(name, columns)
     columns["truncations"][-1] |= not columns["terminations"][-1]
     if next_observations is None:
         columns = _infer_next_observations(name, columns)
     truncations = columns.pop("truncations")
-    return _checked(Dataset(name, Transitions(**columns), truncations, spec, environment))
+    return check_values(Dataset(name, Transitions(**columns), truncations, spec, environment))
 
 
 def _columns(
@@ -78,17 +80,18 @@ def _columns(
     num_actions: int | None,
 ) -> tuple[Spec, dict[str, np.ndarray]]:
     """Bring observations, actions and rewards into their types, and say what a network will see."""
+    axes = max(2, np.ndim(observations))  # pictures have more than vectors
     columns = {
-        "observations": _numbers(name, "observations", observations, (None, None)),
+        "observations": _numbers(name, "observations", observations, (None,) * axes),
         "rewards": _numbers(name, "rewards", rewards, (None,)),
     }
-    observation_dim = columns["observations"].shape[1]
+    observation_shape = columns["observations"].shape[1:]
     if num_actions is None:
         columns["actions"] = _numbers(name, "actions", actions, (None, None))
-        low, high = _bounds(name, bounds, columns["actions"].shape[1])
-        return Spec(observation_dim, low, high), columns
+        space = check_bounds(name, bounds, columns["actions"].shape[1])
+        return Spec(observation_shape, space), columns
     columns["actions"] = _numbers(name, "actions", actions, (None,))
-    return Spec(observation_dim, num_actions=num_actions), columns
+    return Spec(observation_shape, Discrete(num_actions)), columns
 
 
 def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -100,17 +103,17 @@ def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) ->
                 raise TypeError(f"they are of type {array.dtype}")
             if np.ma.is_masked(values):
                 raise TypeError("some are masked")
-            array = np.asarray(array, np.float32)
+            picture = array.dtype == np.uint8 and len(shape) > 2
+            array = np.asarray(array, np.uint8 if picture else np.float32)
     except (TypeError, ValueError) as error:
-        raise DatasetError(f"{name}: {key} is no array of numbers: {error}.") from error
+        raise DatasetError(f"{name}: {key} is not an array of numbers: {error}.") from error
     fits = [size in (None, actual) for size, actual in zip(shape, array.shape, strict=False)]
     if array.ndim != len(shape) or not all(fits):
         wanted = ", ".join(str(size or "any") for size in shape)
         hint = ""
         if key.endswith("observations"):
             hint = (
-                " One row an observation: of numbers alone make a column, x[:, None]; of pictures "
-                "vectors, x.reshape(len(x), -1)."
+                " One row an observation, all of one shape; numbers become a column by x[:, None]."
             )
         if key == "actions":
             hint = (
@@ -129,8 +132,8 @@ def _flags(name: str, key: str, values: Any) -> np.ndarray:
     return array.astype(bool)
 
 
-def _bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the smallest and the largest action, (action,) float32 each."""
+def check_bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> Continuous:
+    """Return the space between the smallest and the largest action: numbers, or (action,) each."""
     try:
         low, high = (np.broadcast_to(np.float32(bound), (action_dim,)) for bound in bounds)
     except (TypeError, ValueError) as error:
@@ -144,7 +147,7 @@ def _bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> tuple[np.nda
             "first smaller than the second: give action_bounds=(smallest, largest). Policies are "
             "built to stay within them."
         )
-    return low, high
+    return Continuous(tuple(low.tolist()), tuple(high.tolist()))
 
 
 def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
@@ -170,7 +173,8 @@ def _infer_next_observations(name: str, columns: Mapping[str, np.ndarray]) -> di
     observations = columns["observations"]
     terminations, cut = columns["terminations"], columns["truncations"]
     # After a termination the value is zero whatever was observed, so any finite row will do.
-    following = np.where(terminations[:, None], observations, np.roll(observations, -1, axis=0))
+    following = np.roll(observations, -1, axis=0)
+    following[terminations] = observations[terminations]
     if cut.any():
         warnings.warn(
             f"{name}: next_observations were inferred from the rows that follow; left out: "
@@ -184,42 +188,41 @@ def _infer_next_observations(name: str, columns: Mapping[str, np.ndarray]) -> di
     return {key: column[~cut] for key, column in columns.items()}
 
 
-def _checked(dataset: Dataset) -> Dataset:
+def check_values(dataset: Dataset) -> Dataset:
     """Return the dataset, its values checked: finite, and actions inside their space."""
-    transitions, spec = dataset.transitions, dataset.spec
+    transitions, space = dataset.transitions, dataset.spec.actions
     for key in ("observations", "actions", "rewards", "next_observations"):
         finite = np.isfinite(getattr(transitions, key))
         _fail_where(dataset, ~finite, key, "is not a finite number", "Leave out or repair it")
     actions = np.asarray(transitions.actions)
-    low, high = spec.action_low, spec.action_high
-    if low is not None and high is not None:
+    if isinstance(space, Continuous):
+        low, high = np.array(space.low, np.float32), np.array(space.high, np.float32)
         slack = 1e-5 * (high - low)  # what rounding may have done
         inside = (actions >= low - slack) & (actions <= high + slack)
-        space = f"the space from {low.tolist()} to {high.tolist()}"
+        allowed = f"the space from {list(space.low)} to {list(space.high)}"
     else:
-        num_actions = spec.num_actions or 0
-        inside = (actions >= 0) & (actions < num_actions) & (actions == np.floor(actions))
-        space = f"the {num_actions} discrete actions 0 to {num_actions - 1}"
+        inside = (actions >= 0) & (actions < space.num) & (actions == np.floor(actions))
+        allowed = f"the {space.num} discrete actions 0 to {space.num - 1}"
     advice = "Clip it, or give the true action_bounds or num_actions"
-    _fail_where(dataset, ~inside, "actions", f"is outside {space}", advice)
-    if spec.num_actions is not None:
+    _fail_where(dataset, ~inside, "actions", f"is outside {allowed}", advice)
+    if isinstance(space, Discrete):
         transitions = transitions._replace(actions=actions.astype(np.int32))
-    return replace(dataset, transitions=Transitions(*map(_own, transitions)))
+    return replace(dataset, transitions=jax.tree.map(_aligned, transitions))
 
 
-def _own(array: Array) -> np.ndarray:
+def _aligned(array: Array) -> np.ndarray:
     """Return a read-only copy that begins at a multiple of 64 bytes.
 
-    On a CPU, JAX takes such an array as it is, where it would copy any other: a million transitions
-    are in memory once.
+    JAX on a CPU uses such arrays without copying them, so that a million transitions are in memory
+    once.
     """
     array = np.asarray(array)
     raw = np.empty(array.nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
-    own = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    own[...] = array
-    own.flags.writeable = False
-    return own
+    aligned = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    aligned[...] = array
+    aligned.flags.writeable = False
+    return aligned
 
 
 def _fail_where(dataset: Dataset, bad: np.ndarray, key: str, problem: str, advice: str) -> None:
@@ -228,7 +231,7 @@ def _fail_where(dataset: Dataset, bad: np.ndarray, key: str, problem: str, advic
     if not len(rows):
         return
     row = int(rows[0])
-    episode = int(np.searchsorted(dataset._ends(), row, side="right"))
+    episode = int(np.searchsorted(dataset.episode_ends(), row, side="right"))
     value = getattr(dataset.transitions, key)[row].tolist()
     raise DatasetError(
         f"{dataset.name}: {key}, row {row} (episode {episode}): {value} {problem}; {len(rows)} of "

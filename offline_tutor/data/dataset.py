@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,21 +43,51 @@ class Dataset:
     @property
     def num_episodes(self) -> int:
         """Number of episodes."""
-        return len(self._ends())
+        return len(self.episode_ends())
 
     def episode_slices(self) -> list[slice]:
         """Return the rows of each episode."""
-        ends = self._ends().tolist()
+        ends = self.episode_ends().tolist()
         return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
     def episode_lengths(self) -> np.ndarray:
         """Return the number of transitions of each episode, (episodes,) int."""
-        return np.diff(self._ends(), prepend=0)
+        return np.diff(self.episode_ends(), prepend=0)
 
     def episode_returns(self) -> np.ndarray:
         """Return the sum of rewards of each episode, (episodes,) float64."""
-        starts = self._ends() - self.episode_lengths()
+        starts = self.episode_ends() - self.episode_lengths()
         return np.add.reduceat(self.transitions.rewards, starts, dtype=np.float64)
 
-    def _ends(self) -> np.ndarray:
+    def episode_ends(self) -> np.ndarray:
+        """Return the row after the last one of each episode, (episodes,) int."""
         return np.flatnonzero(self.transitions.terminations | self.truncations) + 1
+
+    def with_next_actions(self) -> Dataset:
+        """Return the rows whose next action is known, with the column `next_actions`.
+
+        The next action is that of the following row. After a termination none is needed, since
+        values stop there, and the row's own action stands in its place. The last row of an episode
+        that was cut has no next action, and is left out.
+
+        Raises:
+            DatasetError: when no row is left.
+        """
+        rows = self.transitions
+        terminations, cut = np.asarray(rows.terminations), np.asarray(self.truncations)
+        if cut.all():
+            raise DatasetError(
+                f"{self.name}: no next action is known, since every row cuts an episode."
+            )
+        actions = np.asarray(rows.actions)
+        following = np.roll(actions, -1, axis=0)
+        following[terminations] = actions[terminations]
+        known = Transitions(
+            *(np.asarray(column)[~cut] for column in rows[:5] if column is not None)
+        )
+        before_cut = np.roll(cut, -1) & ~terminations  # the row that now ends its episode
+        return replace(
+            self,
+            transitions=known._replace(next_actions=following[~cut]),
+            truncations=before_cut[~cut],
+        )

@@ -12,7 +12,9 @@ from minari.storage.datasets_root_dir import get_dataset_path
 
 from offline_tutor.data.dataset import DatasetError
 
-ROOT = Path(__file__).parent / "embedded"  # laid out as Minari does: <name>/data/{main_data.hdf5,metadata.json}
+ROOT = (
+    Path(__file__).parent / "embedded"
+)  # laid out as Minari does: <name>/data/{main_data.hdf5,metadata.json}
 
 
 def embedded() -> list[str]:

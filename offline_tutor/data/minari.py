@@ -11,7 +11,7 @@ import numpy as np
 
 from offline_tutor.data.arrays import check_bounds, check_values
 from offline_tutor.data.dataset import Dataset, DatasetError
-from offline_tutor.types import Continuous, Discrete, Spec, Transitions
+from offline_tutor.types import Discrete, Spec, Transitions
 
 if TYPE_CHECKING:
     import gymnasium
@@ -48,14 +48,15 @@ def load_dataset(
             f"source is {type(source).__name__}; give a name, a folder or a MinariDataset. Arrays "
             "of your own are for from_arrays."
         )
-    return _checked(_read(found, action_bounds))
+    return check_values(_read(found, action_bounds))
 
 
 def _read(source: minari.MinariDataset, bounds: tuple[Any, Any] | None = None) -> Dataset:
     """Copy a Minari dataset into arrays, once."""
     name, num_steps = source.id, source.total_steps
     spec = _spec(name, source.observation_space, source.action_space, bounds)
-    action_shape = (num_steps,) if spec.num_actions else (num_steps, spec.action_dim)
+    discrete = isinstance(spec.actions, Discrete)
+    action_shape = (num_steps,) if discrete else (num_steps, spec.action_dim)
     transitions = Transitions(
         observations=np.empty((num_steps, spec.observation_dim), np.float32),
         actions=np.empty(action_shape, np.float32),
@@ -172,24 +173,25 @@ def _spec(
     bounds: tuple[Any, Any] | None,
 ) -> Spec:
     """Translate Gymnasium's spaces; a DatasetError where observations or actions are no vectors."""
-    from gymnasium.spaces import Box, Dict, Discrete
+    from gymnasium import spaces
 
     parts = [observation_space]
-    if isinstance(observation_space, Dict):
+    if isinstance(observation_space, spaces.Dict):
         parts = list(observation_space.spaces.values())
-    widths = [part.shape[0] for part in parts if isinstance(part, Box) and len(part.shape) == 1]
+    widths = [
+        part.shape[0] for part in parts if isinstance(part, spaces.Box) and len(part.shape) == 1
+    ]
     if len(widths) < len(parts):
         raise DatasetError(
             f"{name}: observations are {observation_space}. Only vectors, or a dictionary of "
             "vectors, can be used; turn them into vectors and give them to from_arrays."
         )
-    observation_dim = sum(widths)
-    if isinstance(action_space, Discrete) and action_space.start == 0:
-        return Spec(observation_dim, num_actions=int(action_space.n))
-    if isinstance(action_space, Box) and len(action_space.shape) == 1:
+    shape = (sum(widths),)
+    if isinstance(action_space, spaces.Discrete) and action_space.start == 0:
+        return Spec(shape, Discrete(int(action_space.n)))
+    if isinstance(action_space, spaces.Box) and len(action_space.shape) == 1:
         bounds = bounds or (action_space.low, action_space.high)
-        low, high = _bounds(name, bounds, action_space.shape[0])
-        return Spec(observation_dim, low, high)
+        return Spec(shape, check_bounds(name, bounds, action_space.shape[0]))
     raise DatasetError(
         f"{name}: actions are {action_space}. Only vectors within bounds, or discrete actions that "
         "count from 0, can be used; turn them into one of these and give them to from_arrays."

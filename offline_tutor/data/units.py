@@ -1,11 +1,11 @@
-"""The units that an algorithm sees: actions in [-1, 1], observations standardised or as they are."""
+"""The units that an algorithm sees: actions in [-1, 1], observations standardised if asked for."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from offline_tutor.data.dataset import Dataset
-from offline_tutor.types import Array, Continuous, Spec, Transitions
+from offline_tutor.types import Array, Discrete, Spec, Transitions
 
 
 class Normalization(NamedTuple):
@@ -35,15 +35,20 @@ class Normalization(NamedTuple):
             return actions
         return self.action_centre + self.action_half_range * actions
 
+    def from_environment(self, actions: Array) -> Array:
+        """Turn actions (..., action) of the environment into those of the algorithm."""
+        if self.action_centre is None or self.action_half_range is None:
+            return actions
+        return (actions - self.action_centre) / self.action_half_range
+
     def prepare(self, transitions: Transitions) -> Transitions:
         """Turn recorded transitions into the units of the algorithm."""
-        actions = transitions.actions
-        if self.action_centre is not None and self.action_half_range is not None:
-            actions = (actions - self.action_centre) / self.action_half_range
+        next_actions = transitions.next_actions
         return transitions._replace(
             observations=self.observe(transitions.observations),
-            actions=actions,
+            actions=self.from_environment(transitions.actions),
             next_observations=self.observe(transitions.next_observations),
+            next_actions=None if next_actions is None else self.from_environment(next_actions),
         )
 
 
@@ -55,12 +60,20 @@ def normalization(dataset: Dataset, *, observations: bool) -> Normalization:
         observations: whether to standardise observations, by the mean and the standard deviation
             plus 1e-3 of each coordinate (TD3+BC, equation 4 and the authors' code).
     """
-    spec, rows = dataset.spec, np.asarray(dataset.transitions.observations)
-    mean, std = np.zeros(spec.observation_dim), np.ones(spec.observation_dim)
-    if observations:
-        mean, std = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64) + 1e-3
-    centre = half_range = None
-    if spec.action_low is not None and spec.action_high is not None:
-        centre = (spec.action_high + spec.action_low) / 2
-        half_range = (spec.action_high - spec.action_low) / 2
-    return Normalization(mean.astype(np.float32), std.astype(np.float32), centre, half_range)
+    units = units_of(dataset.spec)
+    if not observations:
+        return units
+    rows = np.asarray(dataset.transitions.observations)
+    mean, std = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64) + 1e-3
+    return units._replace(
+        observation_mean=mean.astype(np.float32), observation_std=std.astype(np.float32)
+    )
+
+
+def units_of(spec: Spec) -> Normalization:
+    """Observations as they are, and actions scaled to [-1, 1] where they are continuous."""
+    zeros = np.zeros(spec.observation_shape, np.float32)
+    if isinstance(spec.actions, Discrete):
+        return Normalization(zeros, zeros + 1, None, None)
+    low, high = (np.array(x, np.float32) for x in (spec.actions.low, spec.actions.high))
+    return Normalization(zeros, zeros + 1, (high + low) / 2, (high - low) / 2)

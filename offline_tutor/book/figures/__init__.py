@@ -1,6 +1,6 @@
 """The figures of the book: one look, shown inline as SVG, moved by sliders that need no kernel.
 
-Importing this package makes the book's look Matplotlib's default (`use_style`).
+Importing this package changes nothing. A chapter calls `use_style()` once, before its first figure.
 """
 
 from offline_tutor.book.figures.curves import LivePlot, draw_references, learning_curves
@@ -55,5 +55,3 @@ __all__ = [
     "try_out",
     "use_style",
 ]
-
-use_style()

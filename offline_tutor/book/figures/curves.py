@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from offline_tutor.evaluation import bootstrap_interval
 from offline_tutor.book.figures.page import bundle, description, figure_html, panels, put
 from offline_tutor.book.figures.style import INK, look
+from offline_tutor.evaluation import bootstrap_interval
 from offline_tutor.progress import in_notebook
 
 if TYPE_CHECKING:

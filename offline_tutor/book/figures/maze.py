@@ -12,9 +12,9 @@ from matplotlib.patches import Circle, PathPatch
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
-from offline_tutor.environments import CORRIDORS, GOAL_RADIUS, PointMaze
 from offline_tutor.book.figures.arrows import draw_arrows
 from offline_tutor.book.figures.style import IMPOSSIBLE, INK, VALUES, add_colorbar, look
+from offline_tutor.environments import CORRIDORS, GOAL_RADIUS, PointMaze
 
 Function = Callable[[np.ndarray], np.ndarray]
 

@@ -8,10 +8,10 @@ from html import escape
 import numpy as np
 from matplotlib.axes import Axes
 
-from offline_tutor.evaluation import Interval, bootstrap_interval
 from offline_tutor.book.figures.curves import References, draw_references
 from offline_tutor.book.figures.page import STYLE, put
 from offline_tutor.book.figures.style import INK, LOOKS
+from offline_tutor.evaluation import Interval, bootstrap_interval
 
 Cell = np.ndarray | Interval | float | str | None
 

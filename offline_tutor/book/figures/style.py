@@ -90,7 +90,11 @@ RC: dict[str, Any] = {
 
 
 def use_style() -> None:
-    """Make the book's look Matplotlib's default; importing `offline_tutor.book.figures` does it."""
+    """Make the book's look Matplotlib's default, for all figures that are made from now on.
+
+    A chapter calls it once, after its imports. Importing the package does not, since that would
+    change the figures of a program that only reads something here.
+    """
     plt.style.use(RC)
 
 

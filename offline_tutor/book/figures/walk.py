@@ -14,6 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from offline_tutor.book.figures.maze import draw_maze
+from offline_tutor.book.figures.page import bundle, image, put, wrap
+from offline_tutor.book.figures.slider import literal
+from offline_tutor.book.figures.style import COUNTS, INK, PAPER, look
+from offline_tutor.book.figures.svg import picture, svg_element, unique_names
+from offline_tutor.book.figures.walk_script import HAND, NEARBY, PHYSICS
 from offline_tutor.data import Dataset
 from offline_tutor.environments import (
     CORRIDORS,
@@ -23,12 +29,6 @@ from offline_tutor.environments import (
     STEP,
     PointMaze,
 )
-from offline_tutor.book.figures.maze import draw_maze
-from offline_tutor.book.figures.page import bundle, image, put, wrap
-from offline_tutor.book.figures.slider import literal
-from offline_tutor.book.figures.style import COUNTS, INK, PAPER, look
-from offline_tutor.book.figures.svg import picture, svg_element, unique_names
-from offline_tutor.book.figures.walk_script import HAND, NEARBY, PHYSICS
 
 NEAR = 0.25  # in cells: rows that begin within this distance of the reader are "near"
 _ARROWS = 40  # so many of the rows near by are drawn, as arrows

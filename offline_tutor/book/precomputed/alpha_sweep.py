@@ -25,13 +25,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.algorithms import td3, td3_bc
+from offline_tutor.book.precomputed import sweep
 from offline_tutor.data import Dataset
-from offline_tutor.types import Transitions
 from offline_tutor.environments import CORRIDORS, Pendulum, PointMaze
 from offline_tutor.evaluation import rollout
 from offline_tutor.policies import Policy
-from offline_tutor.book.precomputed import sweep
 from offline_tutor.training import train
+from offline_tutor.types import Transitions
 
 ALPHAS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 100.0, np.inf)
 TASKS: dict[str, tuple[Any, float]] = {  # dataset: environment, discount

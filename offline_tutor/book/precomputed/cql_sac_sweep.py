@@ -24,8 +24,8 @@ import jax
 import numpy as np
 
 from offline_tutor.algorithms import cql_sac, sac
-from offline_tutor.data import Dataset
 from offline_tutor.book.precomputed import alpha_sweep, sweep
+from offline_tutor.data import Dataset
 from offline_tutor.training import train
 
 ALPHAS = (0.0, 0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)

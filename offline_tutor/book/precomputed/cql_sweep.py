@@ -25,14 +25,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.algorithms import bc_discrete, cql_qr_dqn, qr_dqn
+from offline_tutor.book.precomputed import sweep
 from offline_tutor.data import Dataset
-from offline_tutor.types import Array, Transitions
 from offline_tutor.environments import CartPole
 from offline_tutor.evaluation import rollout
 from offline_tutor.networks import mlp
 from offline_tutor.policies import Policy
-from offline_tutor.book.precomputed import sweep
 from offline_tutor.training import train
+from offline_tutor.types import Array, Transitions
 
 ALPHAS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, np.inf)
 TASKS = ("cartpole/mixed-v0", "cartpole/expert-v0", "cartpole/random-v0")

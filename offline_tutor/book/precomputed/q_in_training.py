@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep, sweep
 from offline_tutor.data import Dataset
 from offline_tutor.environments import PointMaze
 from offline_tutor.evaluation import evaluate
-from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep, sweep
 from offline_tutor.training import Run, train
 
 METHODS = ("td3", "td3_bc", "sac", "cql")

@@ -18,9 +18,9 @@ from types import ModuleType
 
 import numpy as np
 
+from offline_tutor.book.precomputed import FOLDER, write
 from offline_tutor.data import load_dataset
 from offline_tutor.data.library import ROOT
-from offline_tutor.book.precomputed import FOLDER, write
 from offline_tutor.progress import progress_bar
 
 

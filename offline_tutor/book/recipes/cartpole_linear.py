@@ -10,10 +10,10 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 
-from offline_tutor.types import Transitions
 from offline_tutor.book.recipes.write import Recording, split_episodes
 from offline_tutor.environments import CartPole
 from offline_tutor.evaluation import rollout
+from offline_tutor.types import Transitions
 
 MIXED = "cartpole/mixed-v0"
 EXPERT = "cartpole/expert-v0"

@@ -11,12 +11,12 @@ import gymnasium
 import jax
 import numpy as np
 
-from offline_tutor.algorithms import td3
-from offline_tutor.types import Transitions
+from offline_tutor.algorithms import TD3
 from offline_tutor.book.recipes.write import Recording, split_episodes
 from offline_tutor.environments import Pendulum
 from offline_tutor.evaluation import rollout
 from offline_tutor.training import train_online
+from offline_tutor.types import Transitions
 
 REPLAY = "pendulum/replay-v0"
 MEDIUM = "pendulum/medium-v0"
@@ -27,7 +27,7 @@ MEDIUM_STEPS = 5_000
 MEDIUM_EPISODES = 50
 NOISE = 0.1  # standard deviation of the noise on the medium policy, in units of the largest torque
 SEED = 2
-CONFIG = td3.Config(
+CONFIG = TD3.Config(
     hidden=(64, 64),
     actor_learning_rate=1e-3,
     critic_learning_rate=1e-3,
@@ -39,7 +39,7 @@ CONFIG = td3.Config(
 def record_replay() -> Recording:
     """Train TD3 online and keep all that it tried."""
     _, replay = train_online(
-        td3, Pendulum(), config=CONFIG, num_steps=REPLAY_STEPS, batch_size=64, seeds=[SEED]
+        TD3, Pendulum(), config=CONFIG, num_steps=REPLAY_STEPS, batch_size=64, seeds=[SEED]
     )
     rows = jax.tree.map(lambda column: column[0], replay)
     ends = np.flatnonzero(rows.truncations) + 1  # the pendulum never terminates
@@ -59,7 +59,7 @@ def record_replay() -> Recording:
 def record_medium() -> Recording:
     """Train TD3 online for a while, then let its policy act with noise."""
     run, _ = train_online(
-        td3, Pendulum(), config=CONFIG, num_steps=MEDIUM_STEPS, batch_size=64, seeds=[SEED]
+        TD3, Pendulum(), config=CONFIG, num_steps=MEDIUM_STEPS, batch_size=64, seeds=[SEED]
     )
     rows = rollout(
         run.policy.seed(0),

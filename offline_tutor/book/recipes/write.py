@@ -17,8 +17,8 @@ import minari
 import numpy as np
 from minari.data_collector import EpisodeBuffer
 
-from offline_tutor.types import Transitions
 from offline_tutor.evaluation import Trajectories
+from offline_tutor.types import Transitions
 
 LICENCE = "CC-BY-4.0"
 AUTHOR = "The offline_tutor authors"
@@ -71,7 +71,7 @@ def write(name: str, recording: Recording, root: Path) -> Path:
 
 def split_episodes(rows: Trajectories) -> list[Transitions]:
     """Cut trajectories played side by side into episodes of their own lengths."""
-    columns = Transitions(*(np.asarray(getattr(rows, field)) for field in Transitions._fields))
+    columns = [np.asarray(column) for column in rows[:5]]  # those of Transitions
     lengths = np.asarray(rows.valid).sum(axis=1)
     return [
         Transitions(*(column[index, :length] for column in columns))

@@ -1,5 +1,6 @@
-"""Grades a class: each submission apart, on inputs that nobody has seen, with a page to learn from.
+"""Grades the notebooks of a class; `class_grader.grade` is the entry point.
 
-`run.grade` does it. Nothing of a student's code runs in its process: `sandbox` runs it elsewhere,
-and `inside` is what runs there; `marks` judges the numbers that come out.
+A student's code never runs in the grader's process. `sandbox` starts `notebook_runner` in a process
+of its own, the functions are called there (`check_cells`) on inputs drawn for this submission, and
+`submission_grader` judges the numbers that come back.
 """

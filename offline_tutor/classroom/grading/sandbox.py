@@ -1,9 +1,17 @@
-"""One process apart: bubblewrap around it where there is one, limits on it in any case.
+"""Runs one submission in a process of its own, inside bubblewrap where that works.
 
-What bubblewrap covers: no network; of the disk only the system's programs, Python and its packages,
-all read-only; one folder to write to, in memory and of limited size; no other process to be seen;
-no variable of the environment; and when the grader dies, all of it dies. What it does not cover: a
-fault in the kernel of the operating system, which the sandbox shares.
+Inside bubblewrap a submission has no network; it sees only the system's programs, Python and its
+packages, all read-only; it sees no other process and no environment variables of the teacher; and
+everything it started ends when the grader ends. It cannot write to the disk: its files lie in one
+file system in memory, of at most `disk_mb` (/tmp, /dev/shm and its home folder are parts of it),
+and in one of 4 MB for the numbers that it returns. What it sends to the grader goes through two
+pipes, from which the grader reads a limited number of bytes.
+
+The kernel of the operating system enforces the size of the files, the memory of one process and,
+where `process_limit` says so, the number of processes. The memory of all processes together is only
+measured, ten times a second. Code that tries can hide memory from that (in files without a name, or
+in the bookkeeping of very many empty files); a virtual machine or a control group cannot be
+deceived like that. Nor does bubblewrap protect against a fault in the kernel, which is shared.
 """
 
 from __future__ import annotations
@@ -18,108 +26,162 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil  # type: ignore[import-untyped]
 
 import offline_tutor
-from offline_tutor.classroom.grading.limits import Limits
+from offline_tutor.classroom.grading.limits import SPARE_MB, Limits
 
 PACKAGE = Path(offline_tutor.__file__).resolve().parent
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime")
-SPARE_MB = 1024  # what the processes of a submission may use beyond the limit of one
+FILES = Path("/dev/shm")  # all files of a submission, inside bubblewrap
+RETURNED = Path("/grading")  # where its checks write what they return
+RETURNED_MB = 4
+MAX_SENT = 8 * 2**20  # bytes that a submission may send to the grader
 PAUSE = 0.1  # seconds between two looks at the processes
+NEEDED = ("jax", "IPython", "ipykernel", "nbclient")
+NOBODY = 65534  # the usual id of the user and the group without rights
+
+# Imports the modules that are named; then, under a limit of 16 processes, tries to start 32 and
+# prints how many it could.
+TRIAL = """
+import os, resource, sys, time
+if (child := os.fork()) == 0:
+    for name in sys.argv[1:]:
+        __import__(name)
+    os._exit(0)
+if os.waitpid(child, 0)[1]:
+    sys.exit(1)
+resource.setrlimit(resource.RLIMIT_NPROC, (16, 16))
+started = 0
+try:
+    while started < 32:
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+        started += 1
+except OSError:
+    pass
+print(started, flush=True)
+os._exit(0)
+"""
 
 
 class SandboxError(RuntimeError):
-    """The grader itself could not do its work, whatever the submission."""
+    """The grader itself failed; the submission is not to blame."""
 
 
 class StoppedError(RuntimeError):
-    """Grading was stopped from outside: nothing may be concluded about the submission."""
+    """Grading was stopped from outside, so this run says nothing about the submission."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended, and the files it left, which its code may have written as it liked.
+    """How a run ended, and what it sent. The notebook's code may have forged what was sent.
 
     Attributes:
-        reason: "" where it ended by itself, else what it had too much of: "time", "memory",
-            "processes".
-        trace: the text of its trace.
-        error: the end of what it said on standard error.
+        reason: the limit that was exceeded: "time", "memory", "processes" or "output". Empty where
+            the run ended by itself.
+        messages: standard output: a line of JSON for each message of `notebook_runner`.
+        errors: standard error.
     """
 
     reason: str
-    trace: str
-    error: str
+    messages: str
+    errors: str
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """Where submissions run.
+    """The place where submissions run.
 
     Attributes:
-        limits: what each may use.
-        hidden: folders that must not be seen inside, wherever they lie.
+        limits: the resources that each submission may use.
+        hidden: folders that must not be visible inside, wherever they are.
         bubblewrap: path of the program; None for limits alone.
-        lack: why there is no bubblewrap, in one line.
+        lack: why bubblewrap is not used, in one line.
+        user: id of the user who runs bubblewrap, if it is not the grader's.
+        process_limit: whether the kernel limits the number of processes.
     """
 
     limits: Limits
     hidden: tuple[Path, ...] = ()
     bubblewrap: str | None = None
     lack: str = ""
+    user: int | None = None
+    process_limit: bool = False
 
     @property
     def isolation(self) -> str:
-        """In a sentence, what lay between the submissions and the machine."""
-        if self.bubblewrap:
-            return "Ran inside bubblewrap: no network, a read-only system, one folder to write to."
-        return (
-            f"Ran WITHOUT a sandbox, with limits on time, memory and files alone ({self.lack}): "
-            "its code could read and change whatever the grader's user can."
-        )
+        """What separated the submissions from the machine, for people to read."""
+        if not self.bubblewrap:
+            return (
+                f"Ran WITHOUT a sandbox, with only limits on time, memory and files ({self.lack}): "
+                "its code could read and change everything that the grader's user can."
+            )
+        inside = "Ran inside bubblewrap: no network, a read-only system, files in memory only."
+        counted = " The number of processes was counted, not limited by the system."
+        return inside if self.process_limit else inside + counted
 
     def run(
         self, task: dict[str, Any], folder: Path, cpus: Sequence[int], seconds: float,
         stop: threading.Event,
     ) -> Ending:  # fmt: skip
-        """Runs `offline_tutor.classroom.grading.inside` with this task, and waits for it.
+        """Runs `notebook_runner` with this task, and waits until it ends.
 
-        `folder` is new and empty. The task names the files of `outputs`; only they, the trace and
-        standard error can be written outside memory.
+        `folder` is empty. Inside bubblewrap it is not visible; without bubblewrap, it is the
+        submission's folder.
 
         Raises:
             StoppedError: `stop` was set.
         """
-        for name in ("trace", *task["outputs"]):
-            (folder / name).touch()
-        inner = Path("/grading") if self.bubblewrap else folder
-        work = inner / "work"
+        home, returned = (
+            (FILES / "home", RETURNED) if self.bubblewrap else (folder / "home", folder)
+        )
         if not self.bubblewrap:
-            work.mkdir()
-        task = _placed(task, inner) | {"cpus": list(cpus), "limits": vars(self.limits)}
-        (folder / "task").write_text(json.dumps(task))
-        python = [sys.executable, "-P", "-m", "offline_tutor.classroom.grading.inside"]
-        command = [*self._walls(folder, task["outputs"]), *python] if self.bubblewrap else python
-        with (folder / "task").open() as stdin, (folder / "stderr").open("wb") as stderr:
+            home.mkdir()
+        limits = vars(self.limits) | self._task_limit(cpus)
+        checks = [check | {"file": str(returned / check["file"])} for check in task["checks"]]
+        task = task | {"folder": str(home), "checks": checks, "cpus": list(cpus), "limits": limits}
+        command = [sys.executable, "-P", "-m", "offline_tutor.classroom.grading.notebook_runner"]
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as stdin:
+            json.dump(task, stdin)
+            stdin.seek(0)
             process = subprocess.Popen(
-                command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=stderr, cwd=folder,
-                env=_environment(work), start_new_session=True,
+                [*self._walls(), *command], stdin=stdin, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, cwd=folder, env=_environment(home), start_new_session=True,
+                **self._as_user(),
             )  # fmt: skip
-            reason = self._watch(process, work, time.monotonic() + seconds, stop)
-        return Ending(reason, _text(folder / "trace", 2**20), _text(folder / "stderr", 2**12))
+        assert process.stdout is not None
+        assert process.stderr is not None
+        sent = [_Received(process.stdout), _Received(process.stderr)]
+        try:
+            reason = self._watch(process, sent, home, time.monotonic() + seconds, stop)
+        finally:
+            messages, errors = (each.text() for each in sent)
+        return Ending(reason, messages, errors)
 
-    def _walls(self, folder: Path, outputs: Sequence[str]) -> list[str]:
+    def _task_limit(self, cpus: Sequence[int]) -> dict[str, int]:
+        """The kernel's limit, which counts threads too: Python, Jupyter and JAX need some."""
+        threads = 64 + 8 * (len(cpus) or os.cpu_count() or 1)
+        return {"tasks": self.limits.processes + threads} if self.process_limit else {}
+
+    def _as_user(self) -> dict[str, Any]:
+        """The arguments of `Popen` that start a process as the user."""
+        if self.user is None:
+            return {}
+        return {"user": self.user, "group": self.user, "extra_groups": []}
+
+    def _walls(self) -> list[str]:
         """The bubblewrap command, up to the program that it runs."""
-        disk = str(self.limits.disk_mb * 2**20)
-        command = [str(self.bubblewrap), "--unshare-all", "--unshare-user", "--disable-userns"]
+        if not self.bubblewrap:
+            return []
+        command = [self.bubblewrap, "--unshare-all", "--unshare-user", "--disable-userns"]
         command += ["--cap-drop", "ALL", "--die-with-parent", "--new-session"]
-        command += ["--size", disk, "--tmpfs", "/tmp"]  # first: Python may lie below it
         visible = [*_system(), *_python()]
         for path in visible:
             link = path.is_symlink() and str(path) in SYSTEM  # Debian's /lib leads to /usr/lib
@@ -128,25 +190,30 @@ class Sandbox:
         for path in self.hidden:
             if path.is_dir() and any(path.is_relative_to(shown) for shown in visible):
                 command += ["--tmpfs", str(path), "--remount-ro", str(path)]
-        command += ["--proc", "/proc", "--dev", "/dev", "--size", disk, "--tmpfs", "/dev/shm"]
-        command += ["--size", disk, "--tmpfs", "/grading/work"]
-        for name in ("trace", *outputs):
-            command += ["--bind", str(folder / name), f"/grading/{name}"]
+        command += ["--proc", "/proc", "--dev", "/dev"]
+        command += ["--size", str(self.limits.disk_mb * 2**20), "--tmpfs", str(FILES)]
+        command += ["--dir", str(FILES / "home"), "--dir", str(FILES / "tmp")]
+        if not any(path.is_relative_to("/tmp") for path in visible):
+            command += ["--symlink", str(FILES / "tmp"), "/tmp"]
+        command += ["--size", str(RETURNED_MB * 2**20), "--tmpfs", str(RETURNED)]
         command += ["--remount-ro", "/dev", "--remount-ro", "/"]
-        return [*command, "--chdir", "/grading/work", "--"]
+        return [*command, "--chdir", str(FILES / "home"), "--"]
 
     def _watch(
-        self, process: subprocess.Popen[bytes], home: Path, end: float, stop: threading.Event
-    ) -> str:
-        """Waits until the process has ended, or has too much of something, and ends all of it."""
+        self, process: subprocess.Popen[bytes], sent: Sequence[_Received], home: Path, end: float,
+        stop: threading.Event,
+    ) -> str:  # fmt: skip
+        """Waits until the process ends or exceeds a limit, then ends all that it started."""
         reason = ""
         tree: list[psutil.Process] = []
         while process.poll() is None and not reason:
             tree = _tree(process.pid)
             reason = "time" if time.monotonic() > end else self._excess(tree)
+            if any(each.full for each in sent):
+                reason = "output"
             if stop.wait(PAUSE):
                 reason = "stopped"
-        process.kill()  # bubblewrap takes with it all that is inside, whoever started it
+        process.kill()  # every process inside bubblewrap ends with it
         process.wait()
         if not self.bubblewrap:
             tree += _at_home(home)
@@ -159,14 +226,54 @@ class Sandbox:
         return reason
 
     def _excess(self, tree: Sequence[psutil.Process]) -> str:
+        """The limit that the processes exceed together; empty if none."""
         if len(tree) > self.limits.processes:
             return "processes"
         used = sum(_resident(each) for each in tree)
+        used += self._written(tree) if self.bubblewrap else 0
         return "memory" if used > (self.limits.memory_mb + SPARE_MB) * 2**20 else ""
+
+    def _written(self, tree: Sequence[psutil.Process]) -> int:
+        """Bytes of the submission's files, looked up through one of its processes."""
+        most = self.limits.disk_mb * 2**20
+        for process in reversed(tree[1:]):  # the first is bubblewrap, outside
+            with suppress(OSError):
+                space = os.statvfs(f"/proc/{process.pid}/root{FILES}")
+                if space.f_blocks * space.f_frsize <= most:  # else bubblewrap is still starting
+                    return (space.f_blocks - space.f_bfree) * space.f_frsize
+        return 0
+
+
+class _Received(threading.Thread):
+    """Reads what a submission sends, up to a limit, while the grader does other things."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self.pipe = pipe
+        self.data = bytearray()
+        self.full = False
+        self.start()
+
+    def run(self) -> None:
+        while part := os.read(self.pipe.fileno(), 2**16):
+            self.data += part
+            if len(self.data) > MAX_SENT:
+                self.full = True
+                return
+
+    def text(self) -> str:
+        """All that has arrived; the sender has ended."""
+        self.join(timeout=10)  # without bubblewrap, a hidden process may keep the pipe open
+        if not self.is_alive():
+            self.pipe.close()
+        return bytes(self.data).decode("utf-8", "replace")
 
 
 def find_sandbox(limits: Limits, hidden: Sequence[Path]) -> Sandbox:
-    """The best sandbox of this machine: bubblewrap is tried once, really.
+    """The best sandbox that works on this machine. Each candidate is really started.
+
+    Linux does not limit the number of processes of root. So if the grader runs as root, bubblewrap
+    is first tried as the user "nobody", who may be unable to read Python's files.
 
     Raises:
         SandboxError: the machine cannot limit a process at all (Windows).
@@ -177,30 +284,38 @@ def find_sandbox(limits: Limits, hidden: Sequence[Path]) -> Sandbox:
     program = shutil.which("bwrap")
     if program is None:
         return Sandbox(limits, places, None, "bubblewrap is not installed")
-    sandbox = Sandbox(limits, places, program)
-    with tempfile.TemporaryDirectory(prefix="grading-") as name:
-        (Path(name) / "trace").touch()
-        python = [sys.executable, "-P", "-c", "import offline_tutor"]
+    lack = ""
+    for user in [None] if os.geteuid() else [NOBODY, None]:
+        tried = _try_out(Sandbox(limits, places, program, user=user))
+        if tried.bubblewrap:
+            return tried
+        lack = tried.lack
+    return Sandbox(limits, places, None, lack)
+
+
+def _try_out(sandbox: Sandbox) -> Sandbox:
+    """The sandbox with what a trial shows: whether it works, and what it limits."""
+    # Another user may be unable to read what the grader itself has already imported.
+    needed = ["offline_tutor"] if sandbox.user is None else ["offline_tutor", *NEEDED]
+    try:
         tried = subprocess.run(
-            [*sandbox._walls(Path(name), []), *python], env=_environment(Path("/grading/work")),
-            capture_output=True, text=True, check=False, timeout=60,
+            [*sandbox._walls(), sys.executable, "-P", "-c", TRIAL, *needed], cwd="/",
+            env=_environment(FILES / "home"), stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, check=False, timeout=60, **sandbox._as_user(),
         )  # fmt: skip
-    if tried.returncode == 0:
-        return sandbox
-    last = (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
-    return Sandbox(limits, places, None, f"bubblewrap does not work here: {last[:200]}")
-
-
-def _placed(task: dict[str, Any], inner: Path) -> dict[str, Any]:
-    """The task with its files' full names, as they are inside."""
-    checks = [check | {"file": str(inner / check["file"])} for check in task["checks"]]
-    return task | {
-        "folder": str(inner / "work"), "trace": str(inner / "trace"), "checks": checks,
-    }  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return replace(sandbox, bubblewrap=None, lack=f"bubblewrap does not work here: {error}")
+    if tried.returncode:
+        last = (tried.stderr.strip().splitlines() or [f"exit status {tried.returncode}"])[-1]
+        return replace(
+            sandbox, bubblewrap=None, lack=f"bubblewrap does not work here: {last[:200]}"
+        )
+    # Before Linux 5.14 the limit counts all processes of the user, so none could be started.
+    return replace(sandbox, process_limit=8 <= int(tried.stdout) < 32)
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """All that is told to the process: nothing of the teacher's environment, where keys may be."""
+    """All environment variables of the process: none of the teacher's, which may hold keys."""
     programs = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
     return {
         "HOME": str(home),
@@ -220,11 +335,11 @@ def _system() -> list[Path]:
 
 
 def _python() -> list[Path]:
-    """Python, its packages and this one: what `import` may need, and nothing beside it."""
+    """Python, its packages and this package: what `import` may need, and nothing else."""
     places = [Path(sys.prefix), Path(sys.base_prefix), *map(Path, sys.path)]
     inside = {Path(sys.prefix), Path(sys.base_prefix), PACKAGE}
     for place in places:
-        # An editable install puts a repository on the path, in which the solutions may lie.
+        # An editable install adds a repository to the path, which may contain the solutions.
         if place.is_dir() and place.name in ("site-packages", "dist-packages"):
             inside.add(place)
     return sorted({path.resolve() for path in inside} | inside)
@@ -239,7 +354,7 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 def _at_home(home: Path) -> list[psutil.Process]:
-    """The processes whose HOME it is: those of a submission, unless they hide it."""
+    """The processes that have this HOME: those of a submission, unless they hide it."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):  # of other users, or just ended
@@ -253,10 +368,3 @@ def _resident(process: psutil.Process) -> int:
         return process.memory_info().rss
     except psutil.Error:
         return 0  # it has just ended
-
-
-def _text(file: Path, length: int) -> str:
-    """The end of a file that a submission may have written."""
-    with file.open("rb") as opened:
-        opened.seek(max(0, file.stat().st_size - length))
-        return opened.read(length).decode("utf-8", "replace")

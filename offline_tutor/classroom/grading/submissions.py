@@ -1,4 +1,4 @@
-"""What was handed in: found, read and stripped to its code. Everything here may be hostile."""
+"""Finds and reads submitted notebooks. The content of every file may be hostile."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from typing import Any
 from offline_tutor.classroom.exercises import Exercise
 
 MAX_CELLS = 1000
-MAX_ANSWER = 5000  # characters of an answer in words
-MAX_FILES = 1000  # looked at in one student's folder
-PEEKS = re.compile(r"exercises\s*(\.|import)\s*\(?\s*chapters\b|\.reference\b")
+MAX_ANSWER = 5000  # characters of a written answer
+MAX_FILES = 1000  # searched in one student's folder
+# Finds plain mentions only: code can spell a name in many other ways, which nobody can list.
+REFERENCES = re.compile(r"exercises\s*(\.|import)\s*\(?\s*chapters\b|\.reference\b")
 
 
 class UnreadableError(ValueError):
-    """A submission that is no notebook; the message says why, to its author."""
+    """A submission that is not a notebook; the message tells its author why."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student handed in.
+    """The submission of one student.
 
     Attributes:
-        student: name of the file, without its suffix, or of the folder.
+        student: name of the file without its suffix, or of the folder.
         digest: SHA-256 of the notebook's bytes, or of the problem.
-        cells: the source of each code cell, and nothing else of the notebook.
-        answers: what was written for exercises that a person reads, by exercise.
-        remarks: what a teacher may want to know about the file.
-        problem: why there is nothing to grade, in one line; "" where there is something.
+        cells: the source of each code cell; nothing else of the notebook is used.
+        answers: the written answers that a person has to read, by exercise.
+        remarks: remarks about the file, for the teacher.
+        problem: why there is nothing to grade, in one line; empty if there is something.
     """
 
     student: str
@@ -48,45 +49,47 @@ class Submission:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A file's code cells: their sources, and what each says about itself to nbgrader.
+    """The code cells of a file, with their nbgrader metadata.
 
-    The texts are those of the other cells, by grade id.
+    `texts` are the sources of the other cells, by grade id.
     """
 
     digest: str
     sources: tuple[str, ...]
     grade_ids: tuple[str, ...]
-    points: tuple[tuple[str, object], ...]  # of the cells that name any, by grade id
+    points: tuple[tuple[str, object], ...]  # of the cells that claim points, by grade id
     texts: Mapping[str, str]
 
 
 def printable(text: object, length: int = 300) -> str:
-    """A stranger's text on one line, without control characters, cut."""
+    """Text from outside as one line: shortened, and without control characters."""
     return "".join(c if c.isprintable() else " " for c in str(text)[:length])
 
 
 def students(folder: Path) -> dict[str, Path]:
-    """What lies in the folder of submissions, by student; hidden files are left out.
+    """The submissions in a folder, by student, without hidden files.
 
     Raises:
-        NotADirectoryError: it is no folder.
+        NotADirectoryError: it is not a folder.
         ValueError: it is empty.
     """
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is no folder: give the one with the submissions")
+        raise NotADirectoryError(f"{folder} is not a folder: give the one with the submissions")
     paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     if not paths:
-        raise ValueError(f"{folder} is empty: put one notebook, or one folder, a student into it")
+        raise ValueError(
+            f"{folder} is empty: put one notebook, or one folder, for each student into it"
+        )
     stems = Counter(path.stem if path.suffix == ".ipynb" else path.name for path in paths)
     short = [p.stem if p.suffix == ".ipynb" and stems[p.stem] == 1 else p.name for p in paths]
     return dict(zip(short, paths, strict=True))
 
 
 def chapter_of_class(paths: Mapping[str, Path], known: Sequence[Exercise], max_bytes: int) -> str:
-    """The chapter whose exercises the submissions hold.
+    """The chapter whose exercises the submissions contain.
 
     Raises:
-        ValueError: they hold none, or those of several chapters.
+        ValueError: they contain none, or those of several chapters.
     """
     chapters = {exercise.id: exercise.chapter for exercise in known}
     found: Counter[str] = Counter()
@@ -95,19 +98,19 @@ def chapter_of_class(paths: Mapping[str, Path], known: Sequence[Exercise], max_b
             try:
                 grade_ids = read_notebook(file, max_bytes).grade_ids
             except (UnreadableError, OSError):
-                continue  # its report says what is wrong with it
+                continue  # its own report explains the problem
             found.update({chapters[id] for id in grade_ids if id in chapters})
     if len(found) == 1:
         return next(iter(found))
     names = ", ".join(sorted(found or {exercise.chapter for exercise in known}))
     what = "exercises of several chapters" if found else "no exercise of this book"
-    raise ValueError(f"the submissions hold {what}: name one by --assignment, of {names}")
+    raise ValueError(f"the submissions contain {what}: choose one with --assignment, of {names}")
 
 
 def read_submission(
     student: str, path: Path, chapter: str, assignment: Sequence[Exercise], max_bytes: int
 ) -> Submission:
-    """One student's notebook of this chapter. A problem with it is told, not raised."""
+    """One student's notebook of this chapter. Problems with it are recorded, not raised."""
     try:
         notebook = _notebook_of(path, chapter, assignment, max_bytes)
     except (UnreadableError, OSError) as error:
@@ -122,7 +125,7 @@ def read_submission(
 
 
 def notebooks(path: Path) -> list[Path]:
-    """The notebooks at this path: itself, or those in the folder. No link is followed."""
+    """The notebook at this path, or those in this folder. Links are not followed."""
     if path.is_symlink():
         return []
     if not path.is_dir():
@@ -140,13 +143,13 @@ def notebooks(path: Path) -> list[Path]:
 def _notebook_of(
     path: Path, chapter: str, assignment: Sequence[Exercise], max_bytes: int
 ) -> Notebook:
-    """The one notebook of the chapter: by its name, else the only one, else by its exercises."""
+    """The notebook of the chapter: found by its name, as the only one, or by its exercises."""
     if path.is_symlink():
-        raise UnreadableError("it is a link to another place, and links are not followed")
+        raise UnreadableError("it is a link, and links are not followed")
     files = notebooks(path)
     if not files:
         what = "there is no notebook in the folder" if path.is_dir() else "it is not a notebook"
-        raise UnreadableError(f"{what}: a file whose name ends in .ipynb is wanted")
+        raise UnreadableError(f"{what}: submit a file whose name ends in .ipynb")
     named = [file for file in files if path.is_dir() and file.stem == chapter]
     if len(named or files) == 1:
         return read_notebook((named or files)[0], max_bytes)
@@ -162,14 +165,14 @@ def _readable(files: Sequence[Path], max_bytes: int) -> Iterator[Notebook]:
         try:
             yield read_notebook(file, max_bytes)
         except (UnreadableError, OSError):
-            continue  # it is not the one that is looked for
+            continue  # it cannot be the one
 
 
 def read_notebook(file: Path, max_bytes: int) -> Notebook:
-    """A notebook's code cells.
+    """Reads a notebook's cells.
 
     Raises:
-        UnreadableError: it is no notebook.
+        UnreadableError: it is not a notebook.
         OSError: it cannot be read.
     """
     data = _bytes(file, max_bytes)
@@ -179,12 +182,12 @@ def read_notebook(file: Path, max_bytes: int) -> Notebook:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
         reason = printable(error, 100)
-        raise UnreadableError(f"it is no longer valid JSON, as a notebook is: {reason}") from None
+        raise UnreadableError(f"it is not valid JSON, as a notebook must be: {reason}") from None
     cells = content.get("cells") if isinstance(content, dict) else None
     if not isinstance(cells, list):
-        raise UnreadableError("it is JSON without cells, and not a notebook of today's format")
+        raise UnreadableError("it is JSON without cells, so not a notebook of the current format")
     if len(cells) > MAX_CELLS:
-        raise UnreadableError(f"it has {len(cells)} cells; more than {MAX_CELLS} are not run")
+        raise UnreadableError(f"it has {len(cells)} cells, but at most {MAX_CELLS} are run")
     code = [cell for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
     about = [_nbgrader(cell) for cell in code]
     ids = [str(each.get("grade_id", ""))[:100] for each in about]
@@ -196,17 +199,17 @@ def read_notebook(file: Path, max_bytes: int) -> Notebook:
 
 
 def _bytes(file: Path, max_bytes: int) -> bytes:
-    """A regular file's content, if it is not too large; no link, pipe or device is opened."""
+    """The content of a regular file of limited size; links, pipes and devices are refused."""
     handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(handle, "rb") as opened:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
-            raise UnreadableError("it is not an ordinary file")
+            raise UnreadableError("it is not a regular file")
         if state.st_size > max_bytes:
             size, limit = state.st_size / 2**20, max_bytes / 2**20
             raise UnreadableError(
-                f"the file has {size:.0f} MB, and at most {limit:.0f} MB are read: "
-                "clear the outputs (Kernel, Restart and Clear Outputs) and hand it in again"
+                f"the file has {size:.0f} MB, but at most {limit:.0f} MB are read: "
+                "clear the outputs (Kernel, Restart and Clear Outputs) and submit it again"
             )
         return opened.read(max_bytes)
 
@@ -221,20 +224,20 @@ def _source(cell: Mapping[str, Any]) -> str:
     source = cell.get("source", "")
     lines = source if isinstance(source, list) else [source]
     text = "".join(line for line in lines if isinstance(line, str))
-    return text.encode("utf-8", "replace").decode("utf-8")  # JSON can hold what is no character
+    return text.encode("utf-8", "replace").decode("utf-8")  # JSON may contain lone surrogates
 
 
 def _remarks(notebook: Notebook, assignment: Sequence[Exercise]) -> Iterator[str]:
-    """What was changed that should not be. None of it moves a mark, which the package decides."""
+    """What was changed that should not be. The package decides the marks, so none is affected."""
     count = Counter(notebook.grade_ids)
     worth = {f"{exercise.id}-check": exercise.points for exercise in assignment}
     for exercise in assignment:
         if not exercise.is_open and not count[f"{exercise.id}-check"]:
             yield f"the check cell of {exercise.id} is missing"
         if count[exercise.id] > 1:
-            yield f"{count[exercise.id]} cells are marked {exercise.id}: what ran last counts"
+            yield f"{count[exercise.id]} cells are marked {exercise.id}: the last one counts"
     for id, points in notebook.points:
         if id in worth and points != worth[id]:
             yield f"the notebook claims {printable(points, 20)} points for {id}, not {worth[id]}"
-    if any(PEEKS.search(source) for source in notebook.sources):
-        yield "the notebook refers to the reference solutions inside the package: have a look"
+    if any(REFERENCES.search(source) for source in notebook.sources):
+        yield "the notebook mentions the package's reference solutions: please read it"

@@ -7,7 +7,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.types import Array
 from offline_tutor.classroom.exercises.chapters.shared import no_gradient
 from offline_tutor.classroom.exercises.exercise import (
     Case,
@@ -18,6 +17,7 @@ from offline_tutor.classroom.exercises.exercise import (
     gradients,
     looks_like,
 )
+from offline_tutor.types import Array
 
 
 def cloning_loss(outputs: Array, actions: Array, max_action: float) -> Array:

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from offline_tutor.types import Array
 from offline_tutor.classroom.exercises.chapters.shared import (
     ACTIONS,
     BATCH,
@@ -21,6 +20,7 @@ from offline_tutor.classroom.exercises.chapters.shared import (
     where_value_is_right,
 )
 from offline_tutor.classroom.exercises.exercise import Case, Exercise, Mistake, compiled, looks_like
+from offline_tutor.types import Array
 
 Critic = Callable[[Array, Array], Array]  # values of observations and actions: (...)
 

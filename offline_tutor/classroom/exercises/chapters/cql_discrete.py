@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.types import Array
 from offline_tutor.classroom.exercises.chapters.shared import gaussian, no_gradient, pick
 from offline_tutor.classroom.exercises.exercise import (
     Case,
@@ -19,6 +18,7 @@ from offline_tutor.classroom.exercises.exercise import (
     gradients,
     looks_like,
 )
+from offline_tutor.types import Array
 
 _stop = jax.lax.stop_gradient
 

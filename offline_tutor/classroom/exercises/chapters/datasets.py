@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from offline_tutor.classroom.exercises.exercise import Case, Exercise, Mistake, Seen, looks_like, returns
+from offline_tutor.classroom.exercises.exercise import (
+    Case,
+    Exercise,
+    Mistake,
+    Seen,
+    looks_like,
+    returns,
+)
 
 
 def episode_returns(

@@ -8,9 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.types import Array
 from offline_tutor.classroom.exercises.chapters.shared import flags, gaussian, no_gradient, pick
-from offline_tutor.classroom.exercises.exercise import Case, Exercise, Mistake, gradients, looks_like
+from offline_tutor.classroom.exercises.exercise import (
+    Case,
+    Exercise,
+    Mistake,
+    gradients,
+    looks_like,
+)
+from offline_tutor.types import Array
 
 
 def bootstrap_target(

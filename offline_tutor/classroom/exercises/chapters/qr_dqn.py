@@ -7,7 +7,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.types import Array
 from offline_tutor.classroom.exercises.chapters.shared import flags, gaussian, pick
 from offline_tutor.classroom.exercises.exercise import (
     Case,
@@ -19,6 +18,7 @@ from offline_tutor.classroom.exercises.exercise import (
     looks_like,
     same,
 )
+from offline_tutor.types import Array
 
 
 def quantile_loss(predicted: Array, fractions: Array, targets: Array, kappa: float) -> Array:

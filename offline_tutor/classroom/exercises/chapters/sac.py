@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.types import Array
 from offline_tutor.classroom.exercises.chapters.shared import (
     ACTIONS,
     BATCH,
@@ -28,6 +27,7 @@ from offline_tutor.classroom.exercises.exercise import (
     gradients,
     looks_like,
 )
+from offline_tutor.types import Array
 
 
 def log_density(mean: Array, log_std: Array, noise: Array) -> Array:

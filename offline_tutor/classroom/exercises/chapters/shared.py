@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.types import Array
 from offline_tutor.classroom.exercises.exercise import Case, Seen, looks_like, same
+from offline_tutor.types import Array
 
 Values = Callable[[Array], Array]  # what a critic says of actions, (batch, action): (batch,)
 Shows = Callable[[Seen, Seen, Case], bool]  # of a mistake

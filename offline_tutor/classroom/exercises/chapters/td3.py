@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from offline_tutor.types import Array
 from offline_tutor.classroom.exercises.chapters.shared import (
     ACTIONS,
     BATCH,
@@ -18,7 +17,15 @@ from offline_tutor.classroom.exercises.chapters.shared import (
     hill,
     with_other,
 )
-from offline_tutor.classroom.exercises.exercise import Case, Choice, Exercise, Mistake, looks_like, returns
+from offline_tutor.classroom.exercises.exercise import (
+    Case,
+    Choice,
+    Exercise,
+    Mistake,
+    looks_like,
+    returns,
+)
+from offline_tutor.types import Array
 
 
 def td3_targets(

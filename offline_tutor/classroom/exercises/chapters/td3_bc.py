@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from offline_tutor.types import Array
 from offline_tutor.classroom.exercises.chapters.shared import (
     ACTIONS,
     BATCH,
@@ -30,6 +29,7 @@ from offline_tutor.classroom.exercises.exercise import (
     looks_like,
     same,
 )
+from offline_tutor.types import Array
 
 
 def td3_bc_weight(q: Array, alpha: float) -> Array:

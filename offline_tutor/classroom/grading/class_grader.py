@@ -1,4 +1,4 @@
-"""Grades a folder of submissions, several at a time; what is done stays done."""
+"""Grades a folder of submissions, several at a time; results are kept if it is interrupted."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offline_tutor.classroom.exercises import Exercise, exercises
+from offline_tutor.classroom.grading.html_report import report
 from offline_tutor.classroom.grading.limits import Limits
-from offline_tutor.classroom.grading.marks import Result, grade_submission
-from offline_tutor.classroom.grading.reports import report, write_marks
-from offline_tutor.classroom.grading.results import file_name, key, load, save, write
+from offline_tutor.classroom.grading.marks_table import write_marks
+from offline_tutor.classroom.grading.result_cache import file_name, key, load, save, write
 from offline_tutor.classroom.grading.sandbox import Sandbox, SandboxError, find_sandbox
+from offline_tutor.classroom.grading.submission_grader import Result, grade_submission
 from offline_tutor.classroom.grading.submissions import chapter_of_class, read_submission, students
 
 DEFAULT = Limits()
@@ -24,12 +25,12 @@ DEFAULT = Limits()
 
 @dataclass(frozen=True)
 class Graded:
-    """What a run has done.
+    """The outcome of grading a class.
 
     Attributes:
-        results: of every student that could be graded, by name.
+        results: the result of every student who could be graded, ordered by name.
         kept: how many of them an earlier run had graded.
-        failures: what the grader itself could not do, by student.
+        failures: why the grader itself failed, by student.
     """
 
     results: tuple[Result, ...]
@@ -41,7 +42,7 @@ def assignment_of(chapter: str) -> tuple[Exercise, ...]:
     """The exercises of a chapter.
 
     Raises:
-        ValueError: it has none, or is no chapter.
+        ValueError: it has none, or is not a chapter.
     """
     found = tuple(exercise for exercise in exercises() if exercise.chapter == chapter)
     if not found:
@@ -57,17 +58,17 @@ def grade(
     """Grades every submission that is new or changed; writes the reports and the marks.
 
     Args:
-        submissions: a notebook, or a folder with notebooks, for each student.
-        reports: folder for a page a student, and for what is needed to go on after a stop.
+        submissions: folder with a notebook, or a folder of notebooks, for each student.
+        reports: folder for the students' pages, and for the results that an interrupted run keeps.
         marks: the CSV file.
-        chapter: the assignment; by default the one whose exercises the submissions hold.
-        limits: what a submission may use.
-        jobs: how many run at a time.
-        say: takes a line on what is done.
+        chapter: the assignment; by default the one whose exercises the submissions contain.
+        limits: the resources that a submission may use.
+        jobs: number of submissions that run at a time.
+        say: called with each line of progress.
 
     Raises:
         NotADirectoryError: there is no such folder.
-        ValueError: the assignment is none.
+        ValueError: the assignment is unknown.
         SandboxError: the machine cannot limit processes, or another run uses `reports`.
     """
     paths = students(submissions)
@@ -87,7 +88,7 @@ def grade(
 
 @dataclass(frozen=True)
 class _Class:
-    """One run over a class."""
+    """The grading of one class."""
 
     assignment: tuple[Exercise, ...]
     sandbox: Sandbox
@@ -114,7 +115,7 @@ class _Class:
                 kept += old
                 say(_line(results[student], old, len(results), len(paths)))
         finally:
-            stop.set()  # for whoever still runs when an error or Ctrl-C has led here
+            stop.set()  # ends the runs that an error or Ctrl-C has left
             pool.shutdown(cancel_futures=True)
         return Graded(tuple(results[name] for name in sorted(results)), kept, failures)
 
@@ -122,7 +123,7 @@ class _Class:
         self, student: str, path: Path, places: queue.SimpleQueue[Sequence[int]],
         stop: threading.Event,
     ) -> tuple[Result, bool]:  # fmt: skip
-        """A student's result, and whether an earlier run had it."""
+        """A student's result, and whether it comes from an earlier run."""
         submission = read_submission(
             student, path, self.assignment[0].chapter, self.assignment, self.max_bytes
         )
@@ -138,17 +139,17 @@ class _Class:
                 places.put(cpus)
         write(self.reports / f"{name}.html", report(result))
         if old is None:
-            save(kept, wanted, result)  # last: from here on it counts as done
+            save(kept, wanted, result)  # last, because it marks the submission as done
         return result, old is not None
 
 
 def _line(result: Result, old: bool, done: int, of: int) -> str:
-    how = "as before" if old else result.problem or f"{result.seconds:.0f} s"
+    how = "from an earlier run" if old else result.problem or f"{result.seconds:.0f} s"
     return f"[{done}/{of}] {result.student}: {result.points} of {result.of} ({how})"
 
 
 def _places(jobs: int) -> queue.SimpleQueue[Sequence[int]]:
-    """As many sets of processor cores as jobs; no two share a core, if there are enough."""
+    """One set of processor cores for each job, disjoint if there are enough cores."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     places: queue.SimpleQueue[Sequence[int]] = queue.SimpleQueue()
     for number in range(jobs):
@@ -158,12 +159,14 @@ def _places(jobs: int) -> queue.SimpleQueue[Sequence[int]]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Holds the folder of reports, so that no second run grades into it."""
-    import fcntl  # not on Windows, where `find_sandbox` has already said so
+    """Locks the folder of reports against a second run."""
+    import fcntl  # not on Windows, where `find_sandbox` has raised already
 
     with (folder / "results" / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SandboxError(f"another run is grading into {folder}: wait for its end") from None
+            raise SandboxError(
+                f"another run is grading into {folder}: wait until it ends"
+            ) from None
         yield

@@ -11,9 +11,8 @@ import pytest
 
 from offline_tutor import data, training
 from offline_tutor.algorithms import sac, td3
-from offline_tutor.types import Transitions
 from offline_tutor.networks import log_density, squash
-from offline_tutor.types import Params
+from offline_tutor.types import Params, Transitions
 
 CONFIG = sac.Config(hidden=(16,), discount=0.9, tau=0.1)
 assert_close = np.testing.assert_allclose

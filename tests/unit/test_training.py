@@ -191,7 +191,7 @@ def test_resumes_to_the_same_bits(tmp_path: Path) -> None:
 
 KILLED = """
     import sys, time
-    from tests.test_training import DATASET, OPTIONS, td3_bc, training
+    from tests.unit.test_training import DATASET, OPTIONS, td3_bc, training
     slowly = lambda run: (print(run.steps[-1], flush=True), time.sleep(0.05))
     training.train(td3_bc, DATASET, **OPTIONS, seeds=2, num_steps=400, checkpoint=sys.argv[1],
                    callbacks=[slowly])
@@ -199,7 +199,7 @@ KILLED = """
 
 
 def test_resumes_after_kill_9(tmp_path: Path) -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -363,14 +363,14 @@ def test_online_training_learns_from_what_it_tried() -> None:
 def test_seeds_spread_over_devices() -> None:
     code = """
         import jax
-        from tests.test_training import DATASET, OPTIONS, td3_bc, training
+        from tests.unit.test_training import DATASET, OPTIONS, td3_bc, training
         run = training.train(td3_bc, DATASET, **OPTIONS, seeds=4, num_steps=20)
         leaf = run.policy.state.actor["layer0"]["kernel"]
         print(len(jax.devices()), len(leaf.sharding.device_set))
     """
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     output = subprocess.run(
         command, cwd=root, env=environment, capture_output=True, text=True, check=True
     )

@@ -1,21 +1,29 @@
-"""The marks of one submission: its code runs in the sandbox, and is judged out here."""
+"""Grades one submission: its code runs in the sandbox, its numbers are judged outside."""
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from offline_tutor.classroom.exercises import Exercise, Observation, Verdict, judge, read_observations
-from offline_tutor.classroom.grading.limits import Limits
+from offline_tutor.classroom.exercises import (
+    Exercise,
+    Observation,
+    Verdict,
+    judge,
+    read_observations,
+)
+from offline_tutor.classroom.grading.limits import SPARE_MB, Limits
 from offline_tutor.classroom.grading.sandbox import Ending, Sandbox, SandboxError
 from offline_tutor.classroom.grading.submissions import Submission, printable
 
@@ -24,15 +32,15 @@ FINE = ("done", "finished")
 
 @dataclass(frozen=True)
 class Mark:
-    """What one exercise brought.
+    """The result of one exercise.
 
     Attributes:
         exercise: its id.
         title: its heading.
-        points: what was given; None where a person has to read the answer.
-        of: what it is worth.
-        status: as in `Verdict`, or "stopped" where the check came to no end.
-        text: what to tell the student.
+        points: points given; None if a person has to read the answer.
+        of: points that can be reached.
+        status: as in `Verdict`, or "stopped" if the check did not finish.
+        text: feedback for the student.
     """
 
     exercise: str
@@ -45,15 +53,15 @@ class Mark:
 
 @dataclass(frozen=True)
 class Result:
-    """All that is known of one graded submission.
+    """The result of one submission.
 
     Attributes:
-        events: what went wrong while the notebook ran, a line each.
-        remarks: about the file; for the teacher.
-        problem: why nothing ran; "" where it did.
-        isolation: what lay between it and the machine; "" where nothing ran.
-        isolated: whether that was a sandbox.
-        seconds: wall time that it took.
+        events: what went wrong while the notebook ran, one line each.
+        remarks: remarks about the file, for the teacher.
+        problem: why nothing was run; empty if it was.
+        isolation: what separated it from the machine; empty if nothing was run.
+        isolated: whether it ran in a sandbox.
+        seconds: wall time of grading.
     """
 
     student: str
@@ -72,18 +80,18 @@ class Result:
 
     @property
     def of(self) -> int:
-        """What could be had, without what a person has yet to read."""
+        """Points that can be reached, without those that a person has yet to give."""
         return sum(mark.of for mark in self.marks if mark.points is not None)
 
 
 @dataclass
 class _Findings:
-    """What the runs of one submission have shown so far."""
+    """What is known after the runs so far of one submission."""
 
-    cells: dict[str, str]  # sources that still run, by step
-    waiting: dict[str, Exercise]  # exercises of which nothing has been seen, by step
+    cells: dict[str, str]  # sources to run, by step
+    waiting: dict[str, Exercise]  # exercises not yet observed, by step
     verdicts: dict[str, Verdict] = field(default_factory=dict)
-    stopped: dict[str, str] = field(default_factory=dict)  # why a check came to no end
+    stopped: dict[str, str] = field(default_factory=dict)  # why a check did not finish
     events: dict[str, str] = field(default_factory=dict)
 
 
@@ -91,7 +99,7 @@ def grade_submission(
     submission: Submission, assignment: Sequence[Exercise], sandbox: Sandbox,
     cpus: Sequence[int], stop: threading.Event,
 ) -> Result:  # fmt: skip
-    """Runs a submission and judges what its functions do on fresh random inputs.
+    """Runs a submission and judges what its functions return on fresh random inputs.
 
     Raises:
         SandboxError: the grader could not start the run.
@@ -122,73 +130,90 @@ def grade_submission(
 def _attempt(
     found: _Findings, sandbox: Sandbox, cpus: Sequence[int], seconds: float, stop: threading.Event
 ) -> bool:
-    """One run. Returns whether another is wanted, without the step of which this one died."""
+    """Runs the notebook once. Returns whether to run it again, without the cell that ended it."""
     seeds = {id: secrets.randbits(63) for id in found.waiting}
     task: dict[str, Any] = {
         "cells": list(found.cells.items()),
         "checks": [{"id": id, "seed": seeds[id], "file": f"{id}.npz"} for id in found.waiting],
-        "outputs": [f"{id}.npz" for id in found.waiting],
         "cell_seconds": sandbox.limits.cell_seconds,
     }
     with tempfile.TemporaryDirectory(prefix="grading-") as name:
         ending = sandbox.run(task, Path(name), cpus, seconds, stop)
-        trace = _trace(ending.trace, found)
-        if not trace:
-            raise SandboxError(ending.error.strip()[-500:] or f"it ended: {ending.reason}")
-        for id, seed in seeds.items():
-            verdict = _judged(Path(name) / f"{id}.npz", found.waiting[id], seed)
-            if verdict is not None:  # a wrong one is false
-                found.verdicts[id] = verdict
-    _note(trace, ending, found, sandbox.limits)
+    messages = list(_messages(ending.messages))
+    steps = _steps(messages, found)
+    if not steps:
+        raise SandboxError(ending.errors.strip()[-500:] or f"it ended: {ending.reason}")
+    for id, data in _observations(messages, found).items():
+        found.verdicts[id] = _judge(data, found.waiting[id], seeds[id])
+    _note(steps, ending, found, sandbox.limits)
     for id in [*found.verdicts, *found.stopped]:
         found.waiting.pop(id, None)
-    guilty, outcome = next(reversed(trace.items()))
-    dead = outcome["outcome"] not in (*FINE, "error", "late")
+    guilty, last = next(reversed(steps.items()))
+    dead = last["outcome"] not in (*FINE, "error", "late")
     if dead and guilty in found.cells:
         del found.cells[guilty]
     return dead and ending.reason != "time"
 
 
-def _trace(text: str, found: _Findings) -> dict[str, dict[str, str]]:
-    """The last thing said of each step. What is no event of this run is passed over."""
-    events: dict[str, dict[str, str]] = {}
+def _messages(text: str) -> Iterator[dict[str, Any]]:
+    """The messages of a run. Lines that are incomplete or forged are skipped."""
     for line in text.splitlines():
         try:
-            event = json.loads(line)
+            message = json.loads(line)
         except (ValueError, RecursionError):
-            continue  # half a line, or one that the notebook's code has written
-        if not isinstance(event, dict) or not isinstance(event.get("outcome"), str):
             continue
-        step = event.get("step")
-        if isinstance(step, str) and step in ("", *found.cells, *found.waiting):
-            events.pop(step, None)  # so that the newest stands last
-            events[step] = {name: printable(value) for name, value in event.items()}
-    return events
+        if isinstance(message, dict):
+            yield message
 
 
-def _judged(file: Path, exercise: Exercise, seed: int) -> Verdict | None:
-    """The verdict on what was observed, or None where nothing was."""
-    if not file.is_file() or file.is_symlink() or not file.stat().st_size:
-        return None
+def _steps(messages: Sequence[dict[str, Any]], found: _Findings) -> dict[str, dict[str, str]]:
+    """The last message about each step of this run, in order of arrival."""
+    steps: dict[str, dict[str, str]] = {}
+    for message in messages:
+        step = message.get("step")
+        if not isinstance(step, str) or not isinstance(message.get("outcome"), str):
+            continue
+        if step in ("", *found.cells, *found.waiting):
+            steps.pop(step, None)  # so that the newest comes last
+            steps[step] = {name: printable(value) for name, value in message.items()}
+    return steps
+
+
+def _observations(messages: Sequence[dict[str, Any]], found: _Findings) -> dict[str, bytes]:
+    """The content of each file that a check has written, by exercise."""
+    contents: dict[str, bytes] = {}
+    for message in messages:
+        id, text = message.get("observed"), message.get("npz")
+        if isinstance(id, str) and id in found.waiting and isinstance(text, str):
+            with suppress(ValueError):
+                contents[id] = base64.b64decode(text)
+    return {id: data for id, data in contents.items() if data}
+
+
+def _judge(data: bytes, exercise: Exercise, seed: int) -> Verdict:
+    """The verdict on what was observed."""
     try:
-        observation = read_observations(file)[exercise.id]
+        with tempfile.TemporaryDirectory(prefix="grading-") as name:
+            file = Path(name) / f"{exercise.id}.npz"
+            file.write_bytes(data)
+            observation = read_observations(file)[exercise.id]
         with jax.default_device(jax.devices("cpu")[0]):  # as in the sandbox
             return judge(exercise, observation, seed)
-    # A hostile process may have written whatever it liked: no error of it may stop the others.
+    # A hostile process may have written anything, and no error may stop the grading of others.
     except Exception as error:
-        text = f"What was seen of {exercise.function} cannot be judged: {printable(error, 200)}"
+        text = f"The observation of {exercise.function} cannot be judged: {printable(error, 200)}"
         return Verdict(exercise.id, "error", text)
 
 
 def _note(
-    trace: Mapping[str, Mapping[str, str]], ending: Ending, found: _Findings, limits: Limits
+    steps: Mapping[str, Mapping[str, str]], ending: Ending, found: _Findings, limits: Limits
 ) -> None:
-    """Puts what went wrong into words, for cells and for checks."""
-    for step, event in trace.items():
+    """Records, in words, what went wrong in cells and checks."""
+    for step, event in steps.items():
         outcome = event["outcome"]
         if outcome in FINE:
             continue
-        if outcome == "begun":  # and nothing after it
+        if outcome == "begun":  # it was running when the run ended
             outcome = ending.reason or "dead"
         what = _in_words(outcome, event, limits)
         if step in found.waiting:
@@ -197,20 +222,27 @@ def _note(
             first = next(filter(None, map(str.strip, found.cells[step].splitlines())), "")
             where = f"Code cell {int(step) + 1} ({printable(first, 60)})"
             again = outcome not in ("error", "late", "time")
-            found.events[step] = f"{where} {what}" + "; all was run again without it" * again
+            found.events[step] = (
+                f"{where} {what}" + "; the notebook was run again without it" * again
+            )
 
 
 def _in_words(outcome: str, event: Mapping[str, str], limits: Limits) -> str:
     texts = {
         "error": f"stopped with {event.get('error', 'an error')}",
         "late": f"ran longer than {limits.cell_seconds} s and was interrupted",
-        "full": f"asked for more memory than {limits.memory_mb} MB",
+        "full": f"needed more memory than {limits.memory_mb} MB",
         "deaf": f"ran longer than {limits.cell_seconds} s and could not be interrupted",
-        "time": f"was running when the {limits.seconds} s of a whole submission were over",
-        "memory": f"and what it started took more memory than {limits.memory_mb} MB",
+        "time": f"was running when the {limits.seconds} s for the whole submission were over",
+        "memory": (
+            f"used, with its processes and files, more memory than {limits.memory_mb + SPARE_MB} MB"
+        ),
+        "output": "sent more to the grader than it reads",
         "processes": f"started more than {limits.processes} processes",
     }
-    dead = f"ended Python: by exit, by a crash, or by more memory than {limits.memory_mb} MB"
+    dead = (
+        f"ended Python: it called exit, crashed, or needed more memory than {limits.memory_mb} MB"
+    )
     line = event.get("line", "")
     return texts.get(outcome, dead) + (f", in {line}" if line else "")
 
@@ -227,8 +259,8 @@ def _verdict(exercise: Exercise, found: _Findings, answers: Mapping[str, str]) -
         text = f"Not yet: the check of {exercise.function} on random inputs {what}."
         return Verdict(exercise.id, "stopped", text)
     text = (
-        f"Nothing came out of the check of {exercise.function}: the notebook's time was over "
-        "before it, or the notebook interfered with it."
+        f"The check of {exercise.function} returned nothing: the notebook's time was over before "
+        "it, or the notebook interfered with it."
     )
     return Verdict(exercise.id, "stopped", text)
 

@@ -1,4 +1,4 @@
-"""What has been graded, kept so that a run that was stopped goes on where it was."""
+"""Keeps the result of each submission in a file, so that an interrupted run can continue."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from functools import cache
 from pathlib import Path
 
 from offline_tutor.classroom.exercises import Exercise
-from offline_tutor.classroom.grading.marks import Mark, Result
 from offline_tutor.classroom.grading.sandbox import PACKAGE, Sandbox
+from offline_tutor.classroom.grading.submission_grader import Mark, Result
 from offline_tutor.classroom.grading.submissions import Submission
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. -]{0,99}")
 
 
 def file_name(student: str) -> str:
-    """A name for a student's files, whatever characters the student's own name has."""
+    """A safe file name for a student, whatever characters the student's name has."""
     if PLAIN.fullmatch(student):
         return student
     digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -28,7 +28,7 @@ def file_name(student: str) -> str:
 
 
 def key(submission: Submission, assignment: Sequence[Exercise], sandbox: Sandbox) -> str:
-    """Changes whenever a submission has to be graded anew."""
+    """A digest that changes whenever a submission has to be graded again."""
     what: list[object] = [
         submission.digest,
         submission.remarks,
@@ -41,7 +41,7 @@ def key(submission: Submission, assignment: Sequence[Exercise], sandbox: Sandbox
 
 @cache
 def package_digest() -> str:
-    """Digest of the package's source: another grader, or other exercises, give other marks."""
+    """Digest of the package's source, since another version may give other marks."""
     digest = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
         digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
@@ -49,12 +49,12 @@ def package_digest() -> str:
 
 
 def save(file: Path, key: str, result: Result) -> None:
-    """Writes a result, whole or not at all."""
+    """Writes a result atomically."""
     write(file, json.dumps({"key": key} | dataclasses.asdict(result), indent=1))
 
 
 def load(file: Path, key: str) -> Result | None:
-    """The result, if it is there and of this key."""
+    """The kept result, if there is one with this key."""
     if not file.is_file():
         return None
     content = json.loads(file.read_text(encoding="utf-8"))
@@ -66,7 +66,7 @@ def load(file: Path, key: str) -> Result | None:
 
 
 def write(file: Path, text: str, encoding: str = "utf-8") -> None:
-    """Writes a text file; whoever looks sees the old one or the new one, and never a half."""
+    """Writes a text file atomically: readers see the old content or the new one."""
     part = file.with_name(file.name + ".part")
     with part.open("w", encoding=encoding, errors="replace", newline="") as opened:
         opened.write(text)

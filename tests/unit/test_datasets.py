@@ -9,10 +9,9 @@ import minari
 import numpy as np
 import pytest
 
-from offline_tutor.data import load_dataset
-from offline_tutor.data import library
 from offline_tutor.book.recipes.cartpole_linear import BEST, EXPERT, MIXED, RANDOM
 from offline_tutor.book.recipes.make import RECIPES
+from offline_tutor.data import library, load_dataset
 from offline_tutor.environments import PointMaze
 
 CARTPOLE = [MIXED, EXPERT, RANDOM]

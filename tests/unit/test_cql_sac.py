@@ -14,9 +14,9 @@ import pytest
 from test_sac import make_dataset
 
 from offline_tutor import data, networks, training
-from offline_tutor.algorithms import cql_sac, cql_lagrange, sac, td3
-from offline_tutor.types import Transitions
+from offline_tutor.algorithms import cql_lagrange, cql_sac, sac, td3
 from offline_tutor.networks import log_density, mean_in_chunks
+from offline_tutor.types import Transitions
 
 CONFIG = cql_sac.Config(hidden=(16,), discount=0.9, tau=0.1, num_samples=4)
 OPTIONS = cql_lagrange.Config(hidden=(16,), discount=0.9, tau=0.1, num_samples=4)
@@ -356,9 +356,7 @@ def test_multiplier_is_bounded_and_weighs_the_penalty() -> None:
     _, once = cql_lagrange.update(state, BATCH, KEY, OPTIONS)
     thrice = state._replace(log_multiplier=jnp.log(3.0))
     _, weighted = cql_lagrange.update(thrice, BATCH, KEY, OPTIONS)
-    _, by_alpha = cql_lagrange.update(
-        state, BATCH, KEY, replace(OPTIONS, alpha=3 * OPTIONS.alpha)
-    )
+    _, by_alpha = cql_lagrange.update(state, BATCH, KEY, replace(OPTIONS, alpha=3 * OPTIONS.alpha))
     assert_close(weighted["critic_loss"], by_alpha["critic_loss"], rtol=1e-5)
     assert weighted["critic_loss"] > once["critic_loss"]
 

@@ -19,9 +19,9 @@ import optax
 import pytest
 
 from offline_tutor.algorithms import (
+    cql_lagrange,
     cql_qr_dqn,
     cql_sac,
-    cql_lagrange,
     dqn,
     qr_dqn,
     sac,
@@ -30,7 +30,7 @@ from offline_tutor.algorithms import (
 )
 from offline_tutor.types import Transitions
 
-FOLDER = Path(os.environ.get("OFFLINE_TUTOR_REFERENCE", Path(__file__).parent / "reference"))
+FOLDER = Path(os.environ.get("OFFLINE_TUTOR_REFERENCE", Path(__file__).parents[1] / "reference"))
 FILES = sorted(FOLDER.glob("*.npz"))
 assert_close = np.testing.assert_allclose
 

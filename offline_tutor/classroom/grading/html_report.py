@@ -1,15 +1,11 @@
-"""What is told: a page for each student, and the table of marks."""
+"""The HTML page with one student's points and feedback."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
-from offline_tutor.classroom.grading.marks import Mark, Result
-from offline_tutor.classroom.grading.results import write
+from offline_tutor.classroom.grading.submission_grader import Mark, Result
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 44em; margin: 2em auto; padding: 0 1em;
@@ -23,12 +19,12 @@ li { overflow-wrap: anywhere; } footer { margin-top: 2.5em; font-size: .9em; col
 @media (prefers-color-scheme: dark) { body { color: #e8e8e8; background: #16181b; }
        th, td { border-color: #555; } footer { color: #b0b0b0; } }
 """
-HINT = """In the notebook, <code>check</code> tells the same at once, and <code>hint("…")</code>
-with the exercise's name gives one more step at each call."""
+HINT = """In the notebook, <code>check</code> gives this feedback at once, and
+<code>hint("…")</code> with the exercise's name gives one more hint at each call."""
 
 
 def report(result: Result) -> str:
-    """A page that says what each exercise brought, why, and what to do next."""
+    """A page with the points of each exercise, the reasons, and what to do next."""
     name, chapter = escape(result.student), escape(result.chapter)
     rows = "".join(
         f'<tr><td>{escape(mark.title)}</td><td class="points">{_points(mark)}</td>'
@@ -74,30 +70,4 @@ def _points(mark: Mark) -> str:
 
 def _to_read(result: Result) -> str:
     worth = sum(mark.of for mark in result.marks if mark.points is None)
-    return f"; {worth} more are given by a person who reads the open answers" if worth else ""
-
-
-def write_marks(file: Path, results: Sequence[Result]) -> None:
-    """Writes the table of marks: a row a student. A spreadsheet takes no cell for a formula."""
-    text = io.StringIO()
-    table = csv.writer(text)
-    ids = [mark.exercise for mark in results[0].marks]
-    table.writerow(["student", *ids, "total", "of", "remarks"])
-    for result in results:
-        points = ["" if mark.points is None else mark.points for mark in result.marks]
-        remarks = _harmless("; ".join(_remarks(result)))
-        table.writerow([_harmless(result.student), *points, result.points, result.of, remarks])
-    write(file, text.getvalue(), encoding="utf-8-sig")  # with the mark by which Excel knows UTF-8
-
-
-def _remarks(result: Result) -> list[str]:
-    stopped = [f"{mark.exercise}: stopped" for mark in result.marks if mark.status == "stopped"]
-    read = [f"{mark.exercise}: to be read" for mark in result.marks if mark.points is None]
-    unsafe = [] if result.isolated else ["ran without a sandbox"]
-    return [*filter(None, [result.problem]), *result.remarks, *result.events, *stopped, *read,
-            *unsafe]  # fmt: skip
-
-
-def _harmless(text: str) -> str:
-    """Text that a spreadsheet shows and does not compute."""
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
+    return f"; {worth} more are given by a person, who reads the open answers" if worth else ""

@@ -1,4 +1,4 @@
-"""The commands that train and evaluate, as one types them; test_grading.py has `grade`."""
+"""The commands that train and evaluate, as one types them; tests/test_grading.py has `grade`."""
 
 import csv
 from pathlib import Path
@@ -34,7 +34,10 @@ def test_train_goes_on_from_its_checkpoint(
 ) -> None:
     longer = [argument if argument != "20" else "30" for argument in TRAIN]
     assert run(tmp_path, *TRAIN) == run(tmp_path, *longer) == 0
-    steps = {row["step"] for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open(encoding="utf-8"))}
+    steps = {
+        row["step"]
+        for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open(encoding="utf-8"))
+    }
     assert steps == {"10", "20", "30"}
     assert run(tmp_path, *TRAIN, "--set", "alpha=2") == 2
     assert "another config" in capsys.readouterr().err

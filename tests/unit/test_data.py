@@ -18,10 +18,10 @@ from offline_tutor.data import (
     DatasetError,
     Spec,
     from_arrays,
+    library,
     load_dataset,
     normalization,
 )
-from offline_tutor.data import library
 
 EPISODES = (5, 3, 4)  # lengths
 # Minari asks for author, code and environment, which test data do without.

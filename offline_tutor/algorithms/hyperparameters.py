@@ -1,0 +1,138 @@
+"""The base of every `Config`: numbers are data, sizes are structure, and both are checked."""
+
+import math
+import types
+import typing
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, dataclass_transform
+
+import jax
+import numpy as np
+
+
+class Range(NamedTuple):
+    """The numbers that a field may hold, both ends included, or the lower one left out."""
+
+    low: float
+    high: float = math.inf
+    above: bool = False  # whether `low` itself is left out
+
+    def holds(self, number: float) -> bool:
+        """Whether the number lies inside. NaN and infinity never do."""
+        inside = self.low < number if self.above else self.low <= number
+        return bool(inside and number <= self.high and math.isfinite(number))
+
+    def __str__(self) -> str:
+        """In words, for messages."""
+        low = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
+        return low if self.high == math.inf else f"{low} and at most {self.high:g}"
+
+
+RANGES = {
+    "actor_learning_rate": Range(0),
+    "critic_learning_rate": Range(0),
+    "temperature_learning_rate": Range(0),
+    "multiplier_learning_rate": Range(0),
+    "learning_rate": Range(0),
+    "discount": Range(0, 1),
+    "tau": Range(0, 1, above=True),
+    "epsilon": Range(0, 1),
+    "alpha": Range(0),
+    "kappa": Range(0),
+    "policy_noise": Range(0),
+    "noise_clip": Range(0),
+    "exploration_noise": Range(0),
+    "max_action": Range(0, above=True),
+    "initial_temperature": Range(0, above=True),
+    "policy_delay": Range(1),
+    "target_period": Range(1),
+    "num_quantiles": Range(1),
+    "num_samples": Range(1),
+    "warm_start_steps": Range(0),
+}
+
+
+@dataclass_transform(frozen_default=True)
+class Hyperparameters:
+    """What can be set of an algorithm. Subclasses are frozen dataclasses without saying so.
+
+    Fields of type `float` are leaves of a pytree: a new value compiles nothing, and `vmap` runs
+    over several values at once. All others (widths, counts, switches) are static. Raises
+    ValueError where a value has another type than its field, or lies outside its range in
+    `RANGES`.
+    """
+
+    floats: ClassVar[tuple[str, ...]]  # names of the fields that are data
+    statics: ClassVar[tuple[str, ...]]  # and of those that are structure
+    _types: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
+        hints = typing.get_type_hints(cls)
+        cls._types = {field.name: hints[field.name] for field in fields(cls)}  # type: ignore[arg-type]
+        cls.floats = tuple(name for name, kind in cls._types.items() if float in _kinds(kind))
+        cls.statics = tuple(name for name in cls._types if name not in cls.floats)
+        jax.tree_util.register_pytree_with_keys(cls, _flatten, partial(_unflatten, cls))
+
+    def __post_init__(self) -> None:
+        """Check every field, and bring it to its type."""
+        for name, kind in self._types.items():
+            object.__setattr__(self, name, self._checked(name, getattr(self, name), kind))
+
+    def _checked(self, name: str, value: Any, kind: Any) -> Any:
+        """The value in its field's type. Raises ValueError where it does not fit."""
+        kinds, allowed = _kinds(kind), RANGES.get(name, Range(-math.inf))
+        if value is None and type(None) in kinds:
+            return None
+        if float in kinds:
+            if isinstance(value, jax.Array | np.ndarray):
+                return value  # a number under way through jit or vmap
+            if _is_number(value, int | float | np.number) and allowed.holds(value):
+                return float(value)
+            raise self._error(name, value, f"a number, {allowed}")
+        if kinds == {int}:
+            if _is_number(value, int | np.integer) and allowed.holds(value):
+                return int(value)
+            raise self._error(name, value, f"a whole number, {allowed}")
+        if kinds == {bool}:
+            if isinstance(value, bool | np.bool_):
+                return bool(value)
+            raise self._error(name, value, "True or False")
+        if typing.get_origin(kind) is tuple and typing.get_args(kind)[0] is int:
+            sizes = value if isinstance(value, tuple | list) else (None,)
+            if all(_is_number(size, int | np.integer) and size >= 1 for size in sizes):
+                return tuple(map(int, sizes))
+            raise self._error(name, value, "whole numbers of at least 1, such as (256, 256)")
+        return value
+
+    def _error(self, name: str, value: Any, wanted: str) -> ValueError:
+        owner = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
+        owner = owner.removeprefix("__main__.")
+        return ValueError(f"{owner}: {name} is {value!r}; it must be {wanted}")
+
+
+def _flatten(config: Hyperparameters) -> tuple[list[Any], tuple[Any, ...]]:
+    key = jax.tree_util.GetAttrKey
+    leaves = [(key(name), getattr(config, name)) for name in config.floats]
+    return leaves, tuple(getattr(config, name) for name in config.statics)
+
+
+def _unflatten(kind: type[Hyperparameters], statics: tuple[Any, ...], leaves: Any) -> Any:
+    """Unchecked: JAX rebuilds a configuration with leaves that are not numbers at all."""
+    config = object.__new__(kind)
+    for names, values in ((kind.statics, statics), (kind.floats, leaves)):
+        for name, value in zip(names, values, strict=True):
+            object.__setattr__(config, name, value)
+    return config
+
+
+def _kinds(kind: Any) -> set[Any]:
+    """The types that an annotation allows: two in `float | None`."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return set(typing.get_args(kind))
+    return {kind}
+
+
+def _is_number(value: Any, kinds: Any) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_)
