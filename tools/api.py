@@ -2,7 +2,7 @@
 
 Written from the source text, not from imported modules: signatures then read as their author wrote
 them (`critic: Critic`, not what the alias stands for), fields and constants keep their comments,
-and the build waits for no JAX. What comes out is MyST with Sphinx's own Python directives.
+and nothing has to be imported. The result is MyST with Sphinx's own Python directives.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def within_method(field: griffe.Attribute) -> bool:
 
 
 def entry(of: griffe.Object, more: Sequence[str] = ()) -> str:
-    """What a page says of one public name."""
+    """What a page says about one public name."""
     if isinstance(of, griffe.Function):
         return function(of, more)
     if isinstance(of, griffe.Class):
