@@ -236,7 +236,7 @@ def table_of_builds() -> str:
         if build.module != module:
             module = build.module
             lines += ["", f"## `{short(module)}`", "", "| Name | Built in |", "|---|---|"]
-        lines.append(f"| {{py:obj}}`~{listed(build.name)}` | {section(build)} |")
+        lines.append(f"| {{py:obj}}`~{listed(build.name) or build.name}` | {section(build)} |")
     return "\n".join(lines)
 
 
