@@ -307,3 +307,5 @@ def test_pages_made_of_the_package_are_read_again(extension: ModuleType) -> None
 def test_a_name_that_nobody_defines_is_told() -> None:
     with pytest.raises(KeyError, match="nothing"):
         package.find("offline_tutor.data.nothing")
+    for name in ("jax.Array", "offline_tutor.data.nothing", "offline_tutor.algorithms.td3.jnp"):
+        assert package.known(name) is None

@@ -45,7 +45,7 @@ def known(path: str) -> griffe.Object | None:
     """What the package has under a full name; None if the name is another's."""
     try:
         return find(path) if path.startswith(f"{PACKAGE}.") else None
-    except KeyError:  # an attribute of something that is not a module
+    except (KeyError, griffe.AliasResolutionError):  # an attribute of a value; another's module
         return None
 
 
