@@ -47,7 +47,7 @@ def main() -> None:
         folder = write(name, RECIPES[name](), arguments.output)
         print(f"{name}: {folder}")
     lines = list(checksums(arguments.output))
-    (arguments.output / "SHA256SUMS").write_text("\n".join(lines) + "\n")
+    (arguments.output / "SHA256SUMS").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
