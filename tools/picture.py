@@ -27,7 +27,7 @@ PANELS = {  # method: the sweep that holds it, and with which alpha
 
 
 def draw(ax: Axes, method: str) -> str:
-    """One panel; returns what is to be said above it."""
+    """Draws one panel; returns its title."""
     place = PANELS[method]
     if place is None:
         dataset = load_dataset("maze/stitch-v0")

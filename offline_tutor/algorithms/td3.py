@@ -204,13 +204,16 @@ class DelayedActorCritic(ActorCritic):
         q = jax.vmap(self.target_values, (None, 0, 0, None))(state, batches, target_keys, config)
         state, losses = critic_steps(self, state, batches, q, critic_keys, config, first, last)
         batch, key = jax.tree.map(itemgetter(-1), (batches, actor_keys))
-        moved, loss = update_actor(self, state, batch, key, config)
-        over = state.step % self.round_length(config) == 0
-        state = jax.tree.map(partial(jnp.where, over), moved, state)
+        state, loss = jax.lax.cond(
+            state.step % config.policy_delay == 0,
+            lambda state: update_actor(self, state, batch, key, config),
+            lambda state: (state, jnp.full_like(losses[-1], jnp.nan)),
+            state,
+        )
         return state, {
             "critic_loss": losses,
             "q": jnp.where(jnp.isnan(losses), jnp.nan, q.mean(-1)),
-            "actor_loss": jnp.full(len(q), jnp.nan).at[-1].set(jnp.where(over, loss, jnp.nan)),
+            "actor_loss": jnp.full_like(losses, jnp.nan).at[-1].set(loss),
         }
 
     def update(
