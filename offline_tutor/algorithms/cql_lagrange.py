@@ -122,7 +122,7 @@ def update(state: State, batch: Transitions, key: Array, config: Config) -> tupl
     parent, metrics = PARENT.update(state.parent, batch, key, weighted)
     _, critic_key, _ = jax.random.split(key, 3)  # as the parent's update splits it
     state, gap_metrics = update_multiplier(state, batch, critic_key, config)
-    return state._replace(step=parent.step, parent=parent), metrics | gap_metrics
+    return state._replace(step=state.step + 1, parent=parent), metrics | gap_metrics
 
 
 def act(state: State, observations: Array, config: Config) -> Array:
