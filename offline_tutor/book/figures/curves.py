@@ -91,7 +91,7 @@ class LivePlot:
     Args:
         names: metrics to show, a panel each; "return" is the evaluation. All that there are when
             none is named.
-        alt: a sentence that says what is to be seen at the end.
+        alt: a sentence that says what the figure shows at the end.
         method: whose look the curves have.
         references: for a panel's name the lines that `learning_curves` takes.
         titles: what stands above a panel, where that is not the metric's name.

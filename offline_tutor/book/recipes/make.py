@@ -1,6 +1,6 @@
-"""Make an embedded dataset again: ``python -m offline_tutor.book.recipes.make maze/stitch-v0``.
+"""Make an embedded dataset again: `python -m offline_tutor.book.recipes.make maze/stitch-v0`.
 
-On the same machine it is the same bytes, which ``data/embedded/SHA256SUMS`` records. Learning
+On the same machine it is the same bytes, which `data/embedded/SHA256SUMS` records. Learning
 online amplifies the last bit of a sum, so that the pendulum sets are the same elsewhere only where
 sums are rounded alike: with the versions of requirements.txt on an x86-64 processor with AVX2.
 """

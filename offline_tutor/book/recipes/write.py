@@ -45,7 +45,7 @@ class Recording:
 
 
 def write(name: str, recording: Recording, root: Path) -> Path:
-    """Write a recording to ``root/name/data``, as Minari would, and return that folder."""
+    """Write a recording to `root/name/data`, as Minari would, and return that folder."""
     with tempfile.TemporaryDirectory() as temporary:
         with mock.patch.dict(os.environ, MINARI_DATASETS_PATH=temporary):
             made = minari.create_dataset_from_buffers(
@@ -111,7 +111,7 @@ def pack(source: Path, target: Path) -> None:
 
 
 def checksums(root: Path) -> Iterator[str]:
-    """Yield the lines of ``sha256sum`` for every dataset file under a folder, in order."""
+    """Yield the lines of `sha256sum` for every dataset file under a folder, in order."""
     for path in sorted(root.rglob("data/*")):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         yield f"{digest}  {path.relative_to(root).as_posix()}"
