@@ -150,9 +150,9 @@ def critic_steps(
     first: Any,
     last: Any,
 ) -> tuple[Any, Array]:
-    """Steps `first` to `last` of the critics, on minibatches in turn; losses, NaN for the others.
+    """Steps `first` to `last` of the critics; the losses before them, NaN for other steps.
 
-    Arrays begin with an axis of the minibatches, those of the steps that are left out included.
+    Arrays begin with an axis of the round's steps, those that are not taken included.
     """
 
     def step(i: Array, carry: tuple[Any, jax.Array]) -> tuple[Any, jax.Array]:
