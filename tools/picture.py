@@ -50,6 +50,7 @@ def draw(ax: Axes, method: str) -> str:
 
 def main() -> None:
     plt.close("all")
+    figures.use_style()
     together, axes = plt.subplots(1, len(PANELS), figsize=(13.6, 3.2), layout="constrained")
     for ax, method in zip(axes, PANELS, strict=True):
         ax.set_title(draw(ax, method), fontsize=11)
