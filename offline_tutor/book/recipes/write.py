@@ -62,7 +62,8 @@ def write(name: str, recording: Recording, root: Path) -> Path:
         folder = root / name / "data"
         folder.mkdir(parents=True, exist_ok=True)
         pack(made.storage.data_path / "main_data.hdf5", folder / "main_data.hdf5")
-        metadata = json.loads((made.storage.data_path / "metadata.json").read_text(encoding="utf-8"))
+        described = made.storage.data_path / "metadata.json"
+        metadata = json.loads(described.read_text(encoding="utf-8"))
     metadata["license"] = LICENCE
     metadata["dataset_size"] = round((folder / "main_data.hdf5").stat().st_size / 1e6, 1)
     (folder / "metadata.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
