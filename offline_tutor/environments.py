@@ -1,10 +1,9 @@
-"""The environments that the chapters act in, in JAX: thousands of episodes run at once.
+"""The book's environments, written in JAX so that thousands of episodes run at once.
 
-All are functional environments of Gymnasium (`gymnasium.experimental.functional.FuncEnv`):
-pure methods `initial`, `transition`, `observation`, `reward` and `terminal`, which
-`jax.vmap` and `jax.lax.scan` take as they are. The number of steps after which an episode is
-cut short stands beside them as `max_episode_steps`: a time limit is not a property of the state,
-so it is not a termination.
+Each is a functional Gymnasium environment (`gymnasium.experimental.functional.FuncEnv`): its
+methods `initial`, `transition`, `observation`, `reward` and `terminal` are pure, so `jax.vmap` and
+`jax.lax.scan` apply to them directly. The time limit is a separate attribute, `max_episode_steps`:
+it is not a property of the state, so reaching it truncates an episode but does not terminate it.
 
 Importing this module registers `offline_tutor/PointMaze-v0` with `gymnasium.make`.
 """
@@ -22,7 +21,7 @@ from gymnasium.envs.phys2d.cartpole import CartPoleFunctional, CartPoleParams
 from gymnasium.envs.phys2d.pendulum import PendulumFunctional
 from gymnasium.experimental.functional import FuncEnv
 
-# Top row first; "#" is wall, every cell is 1 x 1.
+# Top row first; "#" is a wall. Every cell is 1 x 1.
 MAP = (
     "#######",
     "#A   B#",
@@ -38,15 +37,12 @@ STEP = 0.35  # distance of a full step
 NOISE = 0.05  # standard deviation of the position noise, in each direction
 GOAL_RADIUS = 0.5
 START_SPREAD = 0.25  # an episode starts at most this far from the centre of its cell, in x and in y
-STARTS = {
-    "A": (1.0, 0.0),
-    "B": (0.0, 1.0),
-    "data": (0.8, 0.2),
-}  # probabilities of starting at A, B
+# Probabilities of starting at A and at B.
+STARTS = {"A": (1.0, 0.0), "B": (0.0, 1.0), "data": (0.8, 0.2)}
 
 
 def cell_centre(row: int, column: int) -> tuple[float, float]:
-    """Return the point (x, y) at the middle of a cell; y grows upwards, rows grow downwards."""
+    """Return the centre (x, y) of a cell; y increases upwards, row numbers downwards."""
     return column + 0.5, len(MAP) - row - 0.5
 
 
@@ -57,16 +53,16 @@ def find_places() -> dict[str, tuple[float, float]]:
 
 
 def find_corridors() -> tuple[np.ndarray, np.ndarray]:
-    """Return the lower left and upper right corners, both (corridors, 2), of where the body fits.
+    """Return the corridors' lower left and upper right corners, each (corridors, 2).
 
-    A corridor is a straight run of two free cells or more. Shrunk on every side by half the body,
-    it becomes the rectangle in which the body's centre may be. With corridors one cell wide the
-    rectangles cover every place where the body touches no wall.
+    A corridor is a straight run of two or more free cells, shrunk on every side by half the body's
+    width: the rectangle in which the body's centre can be. Because every run is one cell wide, the
+    corridors cover all positions at which the body does not overlap a wall.
     """
     corridors = []
     for grid, transposed in ((WALLS, False), (WALLS.T, True)):
         for line, cells in enumerate(grid):
-            edges = np.flatnonzero(np.diff(cells.astype(int)))  # wall to free, free to wall, ...
+            edges = np.flatnonzero(np.diff(cells.astype(int)))  # wall to free, then free to wall
             for first, last in zip(edges[::2] + 1, edges[1::2], strict=True):
                 ends = [cell_centre(line, end) for end in (first, last)]
                 if transposed:
@@ -81,16 +77,16 @@ def find_corridors() -> tuple[np.ndarray, np.ndarray]:
 
 
 class PointMaze(FuncEnv):
-    """A point walks through corridors in the shape of an H that lies on its side, from A to D.
+    """A point walks from A to D through corridors that form an H on its side.
 
-    State and observation are the position (x, y). The action (2,) is a direction and a speed
-    inside the unit disc (a longer one is cut to length 1), which moves the point by `STEP` times
-    the action plus normal noise. Coming within `GOAL_RADIUS` of D gives reward 1 and ends the
-    episode; every other reward is 0. An episode is cut after `max_episode_steps`.
+    Both the state and the observation are the position (x, y). The action (2,) is a vector in the
+    unit disc (a longer one is scaled to length 1); a step moves the point by `STEP` times the
+    action plus normal noise. Coming within `GOAL_RADIUS` of D gives reward 1 and ends the episode;
+    every other reward is 0. An episode is truncated after `max_episode_steps`.
 
     Args:
-        start: where episodes begin: `"A"`, `"B"`, or `"data"`, which mixes the two as the
-            dataset `maze/stitch-v0` does.
+        start: where episodes begin: `"A"`, `"B"`, or `"data"`, which mixes the two in the
+            proportions of the dataset `maze/stitch-v0`.
 
     Attributes:
         cells: (rows, columns) bool, top row first, True where there is a wall; every cell is 1 x 1.
@@ -110,7 +106,7 @@ class PointMaze(FuncEnv):
         self.start = start
 
     def __eq__(self, other: object) -> bool:
-        """Equal starts make equal mazes, so that jit compiles once for all of them."""
+        """Mazes with the same start are equal, so that jit compiles once for all of them."""
         return isinstance(other, PointMaze) and other.start == self.start
 
     def __hash__(self) -> int:
@@ -126,7 +122,7 @@ class PointMaze(FuncEnv):
     def transition(
         self, state: jax.Array, action: jax.Array, rng: jax.Array, params: None = None
     ) -> jax.Array:
-        """Return the position (2,) after one step: the wall stops one direction, not the other."""
+        """Return the position (2,) after one step; a wall stops only the motion towards it."""
         action = action / jnp.maximum(1.0, jnp.linalg.norm(action))
         displacement = STEP * action + NOISE * jax.random.normal(rng, (2,))
         return slide(slide(state, displacement, axis=0), displacement, axis=1)
@@ -143,7 +139,7 @@ class PointMaze(FuncEnv):
         rng: jax.Array,
         params: None = None,
     ) -> jax.Array:
-        """Return 1.0 when the step reached the goal, else 0.0."""
+        """Return 1.0 if the step reaches the goal, else 0.0."""
         return self.terminal(next_state, rng).astype(jnp.float32)
 
     def terminal(self, state: jax.Array, rng: jax.Array, params: None = None) -> jax.Array:
@@ -157,9 +153,9 @@ CORRIDORS = find_corridors()
 def slide(position: jax.Array, displacement: jax.Array, axis: int) -> jax.Array:
     """Move a position (2,) along one axis as far as the corridors around it allow.
 
-    All corridors that hold the point overlap there, so together they leave one interval free along
-    the axis. Clipping to it is exact: no step is long enough to jump a wall, and a point that
-    touches a wall lies on the interval's very end, free to slide along.
+    The corridors that contain the point overlap there, so along the axis their union is a single
+    free interval. Clipping to it is exact: no step is long enough to jump over a wall, and a point
+    that touches a wall lies at the end of the interval, free to slide along the wall.
     """
     low, high = CORRIDORS
     inside = ((low <= position) & (position <= high)).all(axis=1)
@@ -171,12 +167,12 @@ def slide(position: jax.Array, displacement: jax.Array, axis: int) -> jax.Array:
 
 
 class Pendulum(PendulumFunctional):
-    """Gymnasium's own Pendulum in JAX (`phys2d`); the same equations as `Pendulum-v1`."""
+    """Gymnasium's Pendulum in JAX (`phys2d`), with the equations of `Pendulum-v1`."""
 
     max_episode_steps = 200
 
     def __eq__(self, other: object) -> bool:
-        """All are equal, so that jit compiles once, as with `PointMaze`."""
+        """All pendulums are equal, so that jit compiles once, as with `PointMaze`."""
         return isinstance(other, Pendulum)
 
     def __hash__(self) -> int:
@@ -187,25 +183,27 @@ class CartPole(CartPoleFunctional):
     """Gymnasium's CartPole in JAX: push a cart left (0) or right (1) so that its pole stays up.
 
     The observation (4,) is the cart's position (m) and speed (m/s), the pole's angle (rad) and
-    angular speed (rad/s). Every step pays 1; the episode ends when the cart is 2.4 m off or the
-    pole leans by 12 degrees, and is cut after `max_episode_steps`: 500 as in `CartPole-v1`, or
-    200 as in `CartPole-v0`.
+    angular speed (rad/s). Every step earns reward 1. The episode ends when the cart is 2.4 m from
+    the centre or the pole leans by 12 degrees, and is truncated after `max_episode_steps`: 500 as
+    in `CartPole-v1`, or 200 as in `CartPole-v0`.
     """
 
-    # Gymnasium's `phys2d` adds the pole's mass and half length where its CartPole-v1, and the
-    # physics, multiply them.
+    # Gymnasium's `phys2d` adds the pole's mass to its half length; its CartPole-v1 multiplies them,
+    # as physics requires.
     params = CartPoleParams(
         polemass_length=CartPoleParams.masspole * CartPoleParams.length  # type: ignore[call-arg]
     )
 
     def __init__(self, max_episode_steps: int = 500):
         if max_episode_steps < 1:
-            raise ValueError(f"CartPole: max_episode_steps is {max_episode_steps}; at least 1.")
+            raise ValueError(
+                f"CartPole: max_episode_steps is {max_episode_steps}; it must be at least 1."
+            )
         super().__init__()
         self.max_episode_steps = max_episode_steps
 
     def __eq__(self, other: object) -> bool:
-        """Equal limits make equal environments, as with `PointMaze`."""
+        """Environments with the same time limit are equal, as with `PointMaze`."""
         return isinstance(other, CartPole) and other.max_episode_steps == self.max_episode_steps
 
     def __hash__(self) -> int:
@@ -219,7 +217,7 @@ class CartPole(CartPoleFunctional):
 
 
 class PointMazeEnv(FunctionalJaxEnv):
-    """`PointMaze` behind Gymnasium's ordinary interface: `offline_tutor/PointMaze-v0`."""
+    """`PointMaze` with Gymnasium's standard interface: `offline_tutor/PointMaze-v0`."""
 
     def __init__(self, start: str = "A", render_mode: None = None):
         maze = PointMaze(start)
@@ -229,17 +227,17 @@ class PointMazeEnv(FunctionalJaxEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start an episode; return the observation (2,) as a NumPy array, and no further info."""
+        """Start an episode; return the observation (2,), a NumPy array, and an empty info."""
         observation, info = super().reset(seed=seed, options=options)
         return np.asarray(observation), info
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Take one step; like Gymnasium's, with the observation (2,) as a NumPy array."""
+        """Take one step as in Gymnasium; the observation (2,) is a NumPy array."""
         observation, *rest = super().step(np.asarray(action, np.float32))
         return np.asarray(observation), *rest
 
 
-# The entry point is a string, so that a dataset can carry the recipe of its environment.
+# The entry point is a string, so that a dataset can record how to make its environment.
 gymnasium.register(
     id="offline_tutor/PointMaze-v0",
     entry_point="offline_tutor.environments:PointMazeEnv",

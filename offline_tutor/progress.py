@@ -1,4 +1,4 @@
-"""How far a computation has come: a line in a notebook, a bar in a terminal, silence in a log."""
+"""Progress of a computation: a bar in a notebook or a terminal, nothing in a log file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 
 def in_notebook() -> bool:
-    """Whether a Jupyter kernel (JupyterLab, Colab, a book build) runs this code."""
-    ipython = sys.modules.get("IPython")  # looked up, not imported: without it there is no kernel
+    """Return whether this code runs in a Jupyter kernel (JupyterLab, Colab, a book build)."""
+    ipython = sys.modules.get("IPython")  # not imported here: a kernel has imported it already
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
@@ -26,7 +26,7 @@ def progress_bar(
         with progress_bar(6000, "TD3") as bar:
             bar(1000)
 
-    The call takes the number of units done so far, not the number since the last call.
+    `bar` takes the number of units done in total, not the number since its last call.
     """
     if in_notebook():
         bar = _notebook_bar(total, description, unit)
@@ -51,7 +51,7 @@ def _notebook_bar(total: int, description: str, unit: str) -> Iterator[Callable[
 
 
 def _line(done: int, total: int, description: str, text: str) -> str:
-    """One HTML line: name, bar, numbers. The bar's accessible name is the description."""
+    """Return a line of HTML: name, bar, numbers. The bar's accessible name is the description."""
     name = escape(description, quote=True)
     return (
         '<div class="ot-progress" style="display:flex;flex-wrap:wrap;gap:0 .75em;'
@@ -65,6 +65,6 @@ def _line(done: int, total: int, description: str, text: str) -> str:
 
 @contextmanager
 def _terminal_bar(total: int, description: str, unit: str) -> Iterator[Callable[[int], None]]:
-    # disable=None: tqdm stays silent where standard error is not a terminal.
+    # disable=None: tqdm prints nothing if standard error is not a terminal.
     with tqdm(total=total, desc=description or None, unit=f" {unit}", disable=None) as bar:
         yield lambda done: bar.update(done - bar.n)

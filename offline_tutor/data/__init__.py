@@ -1,8 +1,8 @@
-"""Datasets: what a fixed set of recorded transitions looks like in memory, and where it comes from.
+"""Datasets: recorded transitions in memory, and how to load them.
 
-`load_dataset` reads Minari's format; `from_arrays` takes arrays of your own. Both check what they
-are given and name the problem and the row, because an algorithm that is fed one NaN fails much
-later and far less clearly. `normalization` measures the units that an algorithm is to see.
+`load_dataset` reads Minari's format; `from_arrays` takes arrays of your own. Both check their input
+and report the first problem with its row, because a single NaN makes an algorithm fail much later
+and far less clearly. `normalization` measures the units in which an algorithm sees a dataset.
 """
 
 from offline_tutor.data.arrays import from_arrays

@@ -1,4 +1,4 @@
-"""A dataset made of arrays of your own, checked: the first problem is named with its row."""
+"""Make a dataset from arrays of your own, with checks that report the first bad row."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def from_arrays(
     name: str = "arrays",
     environment: str | None = None,
 ) -> Dataset:
-    """Make a dataset of arrays of your own: one row a transition, episodes one after the other.
+    """Make a dataset from arrays of your own: one row per transition, one episode after another.
 
     Args:
-        observations: (n, observation) numbers; pictures have more axes, (n, height, width, ...),
-            and keep their type where it is uint8.
-        actions: (n, action) numbers, or (n,) integers where actions are discrete.
+        observations: (n, observation) numbers. Images have more axes, (n, height, width, ...), and
+            stay uint8 if that is their type.
+        actions: (n, action) numbers, or (n,) integers if actions are discrete.
         rewards: (n,) numbers.
         terminations: (n,) bool, True where the task itself ended.
-        truncations: (n,) bool, True where an episode was cut after the row. The last row always
-            ends an episode; without this argument it is the only one that is cut.
-        next_observations: (n, observation). Left out, the observation of the next row of the same
-            episode is taken. After a row that cuts an episode there is none, so that these rows are
-            left out, with a warning; after a termination none is needed.
-        action_bounds: smallest and largest action, numbers or arrays (action,).
-        num_actions: how many discrete actions there are; None for continuous ones.
-        name: what to call it in messages.
-        environment: Gymnasium id of the environment, where there is one.
+        truncations: (n,) bool, True where an episode was cut off after the row. The last row always
+            ends an episode; if this argument is omitted, no other row cuts one off.
+        next_observations: (n, observation). If omitted, they are taken from the next row of the
+            same episode. A row that cuts off an episode has no next row and is left out, with a
+            warning; a row that terminates one does not need any.
+        action_bounds: the smallest and the largest action, numbers or arrays (action,).
+        num_actions: the number of discrete actions; None if actions are continuous.
+        name: how messages refer to the dataset.
+        environment: the Gymnasium id of the environment, if there is one.
 
     Raises:
-        DatasetError: for the first problem found, with its row.
+        DatasetError: if the arrays are not valid; the message names the first bad row.
     """
     if num_actions is not None:
         if not isinstance(num_actions, numbers.Integral) or num_actions < 1:
@@ -79,8 +79,8 @@ def _columns(
     bounds: Any,
     num_actions: int | None,
 ) -> tuple[Spec, dict[str, np.ndarray]]:
-    """Bring observations, actions and rewards into their types, and say what a network will see."""
-    axes = max(2, np.ndim(observations))  # pictures have more than vectors
+    """Convert observations, actions and rewards; return them with the spec that they imply."""
+    axes = max(2, np.ndim(observations))  # images have more than vectors
     columns = {
         "observations": _numbers(name, "observations", observations, (None,) * axes),
         "rewards": _numbers(name, "rewards", rewards, (None,)),
@@ -95,9 +95,9 @@ def _columns(
 
 
 def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Return values as float32, checked against a shape in which None stands for any length."""
+    """Return values as float32 (images may stay uint8), of a shape in which None is any length."""
     try:
-        with np.errstate(over="ignore"):  # becomes infinite, which is reported below
+        with np.errstate(over="ignore"):  # too large: becomes infinite, reported below
             array = np.asarray(values)
             if array.dtype.kind not in "biufO":
                 raise TypeError(f"they are of type {array.dtype}")
@@ -113,7 +113,8 @@ def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) ->
         hint = ""
         if key.endswith("observations"):
             hint = (
-                " One row an observation, all of one shape; numbers become a column by x[:, None]."
+                " Give one row per observation, all of the same shape; x[:, None] turns a list of "
+                "numbers into a column."
             )
         if key == "actions":
             hint = (
@@ -124,7 +125,7 @@ def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) ->
 
 
 def _flags(name: str, key: str, values: Any) -> np.ndarray:
-    """Return a copy of values as bool, checked to be (n,) of True and False (or 1 and 0)."""
+    """Return a copy of values as (n,) bool; only True and False (or 1 and 0) are allowed."""
     array = _numbers(name, key, values, (None,))
     odd = np.flatnonzero((array != 0) & (array != 1))
     if len(odd):
@@ -133,7 +134,7 @@ def _flags(name: str, key: str, values: Any) -> np.ndarray:
 
 
 def check_bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> Continuous:
-    """Return the space between the smallest and the largest action: numbers, or (action,) each."""
+    """Return the space between a smallest and a largest action, each a number or (action,)."""
     try:
         low, high = (np.broadcast_to(np.float32(bound), (action_dim,)) for bound in bounds)
     except (TypeError, ValueError) as error:
@@ -151,7 +152,7 @@ def check_bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> Continu
 
 
 def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
-    """Check that the columns have the same length, some row, and one kind of end a row."""
+    """Check that columns are equally long and not empty, and that rows end in one way at most."""
     lengths = {key: len(column) for key, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise DatasetError(
@@ -164,21 +165,21 @@ def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
     if len(both):
         raise DatasetError(
             f"{name}: row {both[0]} is both terminated and truncated ({len(both)} such rows). Keep "
-            "the termination where the task itself ended, else the truncation."
+            "the termination if the task itself ended; otherwise keep the truncation."
         )
 
 
 def _infer_next_observations(name: str, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Take the next row's observation, and drop the rows that have no next row in their episode."""
+    """Take observations from the next row, and drop the rows that cut off an episode."""
     observations = columns["observations"]
     terminations, cut = columns["terminations"], columns["truncations"]
-    # After a termination the value is zero whatever was observed, so any finite row will do.
+    # After a termination the value is zero whatever is observed, so any finite row will do.
     following = np.roll(observations, -1, axis=0)
     following[terminations] = observations[terminations]
     if cut.any():
         warnings.warn(
             f"{name}: next_observations were inferred from the rows that follow; left out: "
-            f"{cut.sum()} rows that cut an episode, because what they led to is not in the arrays.",
+            f"{cut.sum()} rows that cut an episode, because the arrays do not show what followed.",
             stacklevel=3,
         )
     if cut.all():
@@ -189,7 +190,7 @@ def _infer_next_observations(name: str, columns: Mapping[str, np.ndarray]) -> di
 
 
 def check_values(dataset: Dataset) -> Dataset:
-    """Return the dataset, its values checked: finite, and actions inside their space."""
+    """Check that values are finite and actions lie in their space; return the dataset."""
     transitions, space = dataset.transitions, dataset.spec.actions
     for key in ("observations", "actions", "rewards", "next_observations"):
         finite = np.isfinite(getattr(transitions, key))
@@ -197,7 +198,7 @@ def check_values(dataset: Dataset) -> Dataset:
     actions = np.asarray(transitions.actions)
     if isinstance(space, Continuous):
         low, high = np.array(space.low, np.float32), np.array(space.high, np.float32)
-        slack = 1e-5 * (high - low)  # what rounding may have done
+        slack = 1e-5 * (high - low)  # room for rounding errors
         inside = (actions >= low - slack) & (actions <= high + slack)
         allowed = f"the space from {list(space.low)} to {list(space.high)}"
     else:
@@ -211,10 +212,10 @@ def check_values(dataset: Dataset) -> Dataset:
 
 
 def _aligned(array: Array) -> np.ndarray:
-    """Return a read-only copy that begins at a multiple of 64 bytes.
+    """Return a read-only copy that is aligned to 64 bytes.
 
     JAX on a CPU uses such arrays without copying them, so that a million transitions are in memory
-    once.
+    only once.
     """
     array = np.asarray(array)
     raw = np.empty(array.nbytes + 64, np.uint8)
@@ -226,7 +227,7 @@ def _aligned(array: Array) -> np.ndarray:
 
 
 def _fail_where(dataset: Dataset, bad: np.ndarray, key: str, problem: str, advice: str) -> None:
-    """Raise a DatasetError that names the first bad row, its episode and its value, if any is."""
+    """If a row is bad, raise a DatasetError with the first one, its episode and its value."""
     rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
     if not len(rows):
         return

@@ -10,20 +10,20 @@ from offline_tutor.types import Spec, Transitions
 
 
 class DatasetError(ValueError):
-    """A dataset that cannot be found, read or trusted; the message says what to do about it."""
+    """A dataset cannot be found, read or trusted; the message says what to do about it."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """A checked dataset in NumPy arrays and in its own units, episodes in order.
+    """A checked dataset: NumPy arrays in the dataset's own units, one episode after another.
 
     Attributes:
         name: where it comes from.
         transitions: all rows.
-        truncations: (n,) bool, True where an episode was cut (time limit, end of the recording).
+        truncations: (n,) bool, True where an episode was cut off (time limit, end of recording).
         spec: sizes and bounds.
-        environment: the Gymnasium id of the environment that made it, where known; arguments that
-            it was made with are not kept.
+        environment: the Gymnasium id of the environment in which it was recorded, if known; the
+            environment's arguments are not kept.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Dataset:
         return len(self.transitions.rewards)
 
     def __repr__(self) -> str:
-        """One line, not the arrays."""
+        """Return one line, without the arrays."""
         return f"<Dataset {self.name}: {len(self)} rows, {self.num_episodes} episodes, {self.spec}>"
 
     @property
@@ -60,18 +60,18 @@ class Dataset:
         return np.add.reduceat(self.transitions.rewards, starts, dtype=np.float64)
 
     def episode_ends(self) -> np.ndarray:
-        """Return the row after the last one of each episode, (episodes,) int."""
+        """Return the index of the row after the last one of each episode, (episodes,) int."""
         return np.flatnonzero(self.transitions.terminations | self.truncations) + 1
 
     def with_next_actions(self) -> Dataset:
-        """Return the rows whose next action is known, with the column `next_actions`.
+        """Return the rows whose next action is known, with an extra column `next_actions`.
 
-        The next action is that of the following row. After a termination none is needed, since
-        values stop there, and the row's own action stands in its place. The last row of an episode
-        that was cut has no next action, and is left out.
+        The next action is the action of the following row. A row that terminates an episode needs
+        none, since no value follows it, and holds its own action as a placeholder. A row that cuts
+        off an episode has no next action and is left out.
 
         Raises:
-            DatasetError: when no row is left.
+            DatasetError: if no row is left.
         """
         rows = self.transitions
         terminations, cut = np.asarray(rows.terminations), np.asarray(self.truncations)

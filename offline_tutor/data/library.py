@@ -1,4 +1,4 @@
-"""Finding a dataset by name: embedded in this package, on this machine, or on Minari's server."""
+"""Find a dataset by name: embedded in this package, on this machine, or on Minari's server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from minari.storage.datasets_root_dir import get_dataset_path
 
 from offline_tutor.data.dataset import DatasetError
 
-ROOT = (
-    Path(__file__).parent / "embedded"
-)  # laid out as Minari does: <name>/data/{main_data.hdf5,metadata.json}
+# Laid out as in Minari: <name>/data/{main_data.hdf5,metadata.json}.
+ROOT = Path(__file__).parent / "embedded"
 
 
 def embedded() -> list[str]:
@@ -24,10 +23,10 @@ def embedded() -> list[str]:
 
 
 def find(source: str | os.PathLike[str], download: bool) -> minari.MinariDataset:
-    """Open the dataset that a name, an id or a folder stands for; fetch it where allowed.
+    """Open a dataset given by name, id or folder; fetch it if it is missing and `download` is set.
 
     Raises:
-        DatasetError: when there is none, or it cannot be fetched or opened.
+        DatasetError: if there is no such dataset, or it cannot be fetched or opened.
     """
     if source in embedded():
         return open_folder(ROOT / source)
@@ -37,20 +36,20 @@ def find(source: str | os.PathLike[str], download: bool) -> minari.MinariDataset
     if not (local / "data").exists():
         if not download:
             raise DatasetError(
-                f"No dataset {source!r} on this machine, and download=False. {names()}"
+                f"Dataset {source!r} is not on this machine, and download is False. {names()}"
             )
         fetch(source)
     return open_folder(local)
 
 
 def open_folder(folder: Path) -> minari.MinariDataset:
-    """Open a Minari dataset: a folder with metadata.json, or one above it called data."""
+    """Open the Minari dataset whose `metadata.json` is in a folder or in its subfolder `data`."""
     if (folder / "data").is_dir():
         folder = folder / "data"
     if not (folder / "metadata.json").is_file():
         raise DatasetError(
             f"{folder} is not a Minari dataset: there is no metadata.json in it. Give the folder "
-            "that holds it (or whose subfolder data does); for your own arrays use from_arrays."
+            "that contains it, or whose subfolder data does; for your own arrays use from_arrays."
         )
     try:
         dataset = minari.MinariDataset(folder)
@@ -86,7 +85,7 @@ def fetch(name: str) -> None:
 
 
 def names() -> str:
-    """Return one sentence on which datasets there are and how to get others."""
+    """Return a text that lists the available datasets and says how to get others."""
     local = ", ".join(minari.list_local_datasets()) or "none"
     return (
         f"Embedded: {', '.join(embedded())}. On this machine: {local}. Others are fetched by their "

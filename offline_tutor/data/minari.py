@@ -1,4 +1,4 @@
-"""A dataset read from Minari's format: embedded here, on this machine, or on Minari's server."""
+"""Load datasets in Minari's format: embedded here, on this machine, or on Minari's server."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ def load_dataset(
             dataset, the id of one on this machine or on Minari's server
             (`"mujoco/hopper/medium-v0"`), or a `MinariDataset`, filtered or split as you like.
         download: whether to fetch a dataset that is not on this machine.
-        action_bounds: smallest and largest action, where the recorded space does not say them.
+        action_bounds: the smallest and the largest action; by default those of the recorded space.
 
-    Observations that are a dictionary of vectors are joined into one, in the order of Gymnasium's
-    `FlattenObservation`. An episode whose recording stops without an end counts as truncated; a
-    row that is both terminated and truncated as terminated.
+    If an observation is a dictionary of vectors, these are concatenated in the order of Gymnasium's
+    `FlattenObservation`. An episode whose recording stops before the episode ends counts as
+    truncated; a row that is both terminated and truncated counts as terminated.
 
     Raises:
-        DatasetError: when it cannot be found, fetched, read or trusted.
+        DatasetError: if it cannot be found, fetched, read or trusted.
     """
     from offline_tutor.data import library
 
     found = library.find(source, download) if isinstance(source, str | os.PathLike) else source
     if not hasattr(found, "storage"):
         raise DatasetError(
-            f"source is {type(source).__name__}; give a name, a folder or a MinariDataset. Arrays "
-            "of your own are for from_arrays."
+            f"source is of type {type(source).__name__}; give a name, a folder or a MinariDataset. "
+            "For arrays of your own use from_arrays."
         )
     return check_values(_read(found, action_bounds))
 
 
 def _read(source: minari.MinariDataset, bounds: tuple[Any, Any] | None = None) -> Dataset:
-    """Copy a Minari dataset into arrays, once."""
+    """Copy a Minari dataset into arrays allocated in advance."""
     name, num_steps = source.id, source.total_steps
     spec = _spec(name, source.observation_space, source.action_space, bounds)
     discrete = isinstance(spec.actions, Discrete)
@@ -68,7 +68,7 @@ def _read(source: minari.MinariDataset, bounds: tuple[Any, Any] | None = None) -
     start = 0
     try:
         for episode in _episodes(source):
-            with np.errstate(over="ignore"):  # becomes infinite, which is reported later
+            with np.errstate(over="ignore"):  # too large: becomes infinite, reported later
                 start = _copy_episode(
                     episode, source.observation_space, transitions, truncations, start
                 )
@@ -93,7 +93,7 @@ def _copy_episode(
     truncations: np.ndarray,
     start: int,
 ) -> int:
-    """Copy one episode to the rows from start on; return the row after its last."""
+    """Copy one episode into the rows from `start`; return the index of the row after its last."""
     observations = _vectors(episode["observations"], space)
     rewards = episode["rewards"]
     if len(observations) != len(rewards) + 1:
@@ -115,10 +115,10 @@ def _copy_episode(
 
 
 def _episodes(source: minari.MinariDataset) -> Iterator[Mapping[str, Any]]:
-    """Iterate over episodes, each a mapping from names to arrays, or to mappings of the same kind.
+    """Yield each episode as a mapping from names to arrays or to further such mappings.
 
-    Minari's own iterator reads the infos as well, often the larger part of a file, so HDF5 is read
-    past it.
+    Minari's own iterator also reads the infos, often the larger part of a file, so HDF5 files are
+    read directly.
     """
     storage = source.storage
     if storage.FORMAT != "hdf5":
@@ -134,8 +134,8 @@ def _episodes(source: minari.MinariDataset) -> Iterator[Mapping[str, Any]]:
 class _Group(Mapping[str, Any]):
     """A group of an HDF5 file, read through h5py's low-level interface.
 
-    Thousands of episodes are thousands of small arrays, and h5py's usual objects take longer to
-    make than the arrays take to read.
+    Thousands of episodes mean thousands of small arrays, and creating h5py's usual objects for them
+    would take longer than reading them.
     """
 
     def __init__(self, group: Any):
@@ -159,7 +159,7 @@ class _Group(Mapping[str, Any]):
 
 
 def _vectors(node: Any, space: gymnasium.Space) -> np.ndarray:
-    """Return the observations (steps + 1, observation) of an episode, dictionaries joined."""
+    """Return the observations (steps + 1, observation) of an episode as one array."""
     parts = getattr(space, "spaces", None)
     if parts is None:
         return node
@@ -172,7 +172,7 @@ def _spec(
     action_space: gymnasium.Space,
     bounds: tuple[Any, Any] | None,
 ) -> Spec:
-    """Translate Gymnasium's spaces. Raises DatasetError for what are not vectors or counts."""
+    """Translate Gymnasium's spaces; raise DatasetError for those that are not supported."""
     from gymnasium import spaces
 
     parts = [observation_space]
@@ -184,7 +184,7 @@ def _spec(
     if len(widths) < len(parts):
         raise DatasetError(
             f"{name}: observations are {observation_space}. Only vectors, or a dictionary of "
-            "vectors, can be used; turn them into vectors and give them to from_arrays."
+            "vectors, can be used; turn them into vectors and pass those to from_arrays."
         )
     shape = (sum(widths),)
     if isinstance(action_space, spaces.Discrete) and action_space.start == 0:
@@ -194,5 +194,5 @@ def _spec(
         return Spec(shape, check_bounds(name, bounds, action_space.shape[0]))
     raise DatasetError(
         f"{name}: actions are {action_space}. Only vectors within bounds, or discrete actions that "
-        "count from 0, can be used; turn them into one of these and give them to from_arrays."
+        "count from 0, can be used; turn them into one of these for from_arrays."
     )

@@ -1,4 +1,4 @@
-"""Which rows of a dataset make a minibatch."""
+"""Draw the rows of a minibatch from a dataset."""
 
 from collections.abc import Callable
 
@@ -7,20 +7,23 @@ import jax.numpy as jnp
 
 from offline_tutor.types import Array
 
-# key, number of rows in the dataset, rows in the minibatch -> their indices, (batch,)
+# (key, rows in the dataset, rows in the minibatch) -> row indices (batch,)
 DrawRows = Callable[[Array, int, int], Array]
 
 
 def uniform(key: Array, num_rows: int, batch_size: int) -> Array:
-    """Any row, with the same probability, and again if chance has it so: (batch,) indices."""
+    """Draw row indices (batch,) uniformly, with replacement."""
     return jax.random.randint(key, (batch_size,), 0, num_rows)
 
 
 def mixed(boundary: int, share: float) -> DrawRows:
-    """Minibatches of two sources: a fixed share of the rows before `boundary`, the rest after it.
+    """Draw a fixed share of each minibatch from the rows before `boundary`, the rest after it.
 
-    Ball et al. 2023 (RLPD) take one half of each. Raises ValueError where `share` is not between
-    0 and 1, or, when it is used, where one source is empty.
+    Ball et al. 2023 (RLPD) draw one half from each.
+
+    Raises:
+        ValueError: if `share` is not between 0 and 1, or, when rows are drawn, if one of the two
+            parts is empty.
     """
     if not 0 < share < 1:
         raise ValueError(f"share is {share}; it must lie between 0 and 1")

@@ -1,4 +1,4 @@
-"""The units that an algorithm sees: actions in [-1, 1], observations standardised if asked for."""
+"""Units for algorithms: actions in [-1, 1], observations standardised on request."""
 
 from typing import NamedTuple
 
@@ -9,15 +9,15 @@ from offline_tutor.types import Array, Discrete, Spec, Transitions
 
 
 class Normalization(NamedTuple):
-    """The units an algorithm sees: actions in [-1, 1], observations as they are or standardised.
+    """An algorithm's units: actions in [-1, 1], observations unchanged or standardised.
 
-    A pytree of small arrays, so that it travels with the policy it belongs to.
+    A pytree of small arrays, so that it can be stored with the policy it belongs to.
 
     Attributes:
         observation_mean: (observation,) float32.
         observation_std: (observation,) float32, never zero.
-        action_centre: (action,) float32, middle of the action space; None where discrete.
-        action_half_range: (action,) float32, half its width; None where discrete.
+        action_centre: (action,) float32, middle of the action space; None if discrete.
+        action_half_range: (action,) float32, half its width; None if discrete.
     """
 
     observation_mean: Array
@@ -26,23 +26,23 @@ class Normalization(NamedTuple):
     action_half_range: Array | None
 
     def observe(self, observations: Array) -> Array:
-        """Turn observations (..., observation) of the environment into those of the algorithm."""
+        """Convert observations (..., observation) from environment units to algorithm units."""
         return (observations - self.observation_mean) / self.observation_std
 
     def to_environment(self, actions: Array) -> Array:
-        """Turn actions (..., action) of the algorithm into those of the environment."""
+        """Convert actions (..., action) from algorithm units to environment units."""
         if self.action_centre is None or self.action_half_range is None:
             return actions
         return self.action_centre + self.action_half_range * actions
 
     def from_environment(self, actions: Array) -> Array:
-        """Turn actions (..., action) of the environment into those of the algorithm."""
+        """Convert actions (..., action) from environment units to algorithm units."""
         if self.action_centre is None or self.action_half_range is None:
             return actions
         return (actions - self.action_centre) / self.action_half_range
 
     def prepare(self, transitions: Transitions) -> Transitions:
-        """Turn recorded transitions into the units of the algorithm."""
+        """Convert recorded transitions to algorithm units."""
         next_actions = transitions.next_actions
         return transitions._replace(
             observations=self.observe(transitions.observations),
@@ -57,8 +57,8 @@ def normalization(dataset: Dataset, *, observations: bool) -> Normalization:
 
     Args:
         dataset: the data, in its own units.
-        observations: whether to standardise observations, by the mean and the standard deviation
-            plus 1e-3 of each coordinate (TD3+BC, equation 4 and the authors' code).
+        observations: whether to standardise each coordinate of the observations by its mean and
+            its standard deviation plus 1e-3 (TD3+BC, equation 4 and the authors' code).
     """
     units = units_of(dataset.spec)
     if not observations:
@@ -71,7 +71,7 @@ def normalization(dataset: Dataset, *, observations: bool) -> Normalization:
 
 
 def units_of(spec: Spec) -> Normalization:
-    """Observations as they are, and actions scaled to [-1, 1] where they are continuous."""
+    """Return units that keep observations unchanged and scale continuous actions to [-1, 1]."""
     zeros = np.zeros(spec.observation_shape, np.float32)
     if isinstance(spec.actions, Discrete):
         return Normalization(zeros, zeros + 1, None, None)
