@@ -1,4 +1,4 @@
-"""What a student types: `from offline_tutor.exercises import check, hint, solution, predict`."""
+"""What students import: `from offline_tutor.exercises import check, hint, solution, predict`."""
 
 from offline_tutor.classroom.exercises import check, hint, predict, solution
 

@@ -429,7 +429,7 @@ def test_a_submission_sees_itself_alone(
     found = submission_grader.grade_submission(given, ASSIGNMENT, box, [], threading.Event())
     assert found.events == ()
     assert {mark.status for mark in found.marks} == {"wrong"}
-    assert "should be a function, and is missing" in found.marks[0].text
+    assert "should be a function but is missing" in found.marks[0].text
 
 
 def events(box: sandbox.Sandbox, cell: str) -> str:

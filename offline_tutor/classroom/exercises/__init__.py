@@ -1,7 +1,7 @@
 """Exercises that check themselves: `check`, `hint`, `solution`, `predict`.
 
-A student's function is run on fresh random inputs and compared with a reference; what differs is
-matched with the mistakes that people make there, each of which has a hint that teaches.
+A student's function is run on fresh random inputs and compared with a reference. A difference is
+matched with common mistakes, each of which has a hint of its own.
 """
 
 from offline_tutor.classroom.exercises.ask import check, hint, predict, solution

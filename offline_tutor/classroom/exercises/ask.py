@@ -1,4 +1,4 @@
-"""What a reader calls: `check`, `hint`, `solution`, `predict`. Each prints what it has to say."""
+"""The functions that readers call: `check`, `hint`, `solution`, `predict`. Each prints text."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _hints_given: dict[str, int] = {}
 
 
 def check(id: str, function: Any = None) -> Verdict:
-    """Says at once whether a function is right, or which property fails and why; see `Verdict`.
+    """Print whether a function is right, or else what is wrong and why; return the verdict.
 
-    The inputs are new at each call. Never raises what the function raises.
+    The inputs are new in each call. An exception in the function becomes part of the verdict.
 
     Raises:
-        LookupError: there is no such exercise.
+        LookupError: if there is no such exercise.
     """
     this, seed = exercise(id), secrets.randbits(63)
     verdict = judge(this, observe(this, function, seed), seed)
@@ -30,28 +30,28 @@ def check(id: str, function: Any = None) -> Verdict:
 
 
 def hint(id: str) -> None:
-    """Prints one more step towards the solution at each call."""
+    """Print one more step towards the solution with each call."""
     this = exercise(id)
     given = _hints_given.get(id, 0)
     if given < len(this.hints):
         _hints_given[id] = given + 1
         print(f"Hint {given + 1} of {len(this.hints)}. {this.hints[given]}")
     else:
-        print(f'These were all the hints. solution("{id}") shows how we would write it.')
+        print(f'There are no more hints. solution("{id}") shows how we would write it.')
 
 
 def solution(id: str) -> None:
-    """Prints how we would write it, and what is nice about that."""
+    """Print how we would write it, and what is good about that."""
     this = exercise(id)
     print(f"{rubric_text(this) if this.is_open else source(this)}\n\n{this.praise}")
 
 
 def predict(id: str, choice: str | None = None) -> None:
-    """Takes a prediction, a letter, and answers it, whichever it is.
+    """Print the answer to a prediction, which is given as a letter.
 
     Raises:
-        LookupError: there is no such exercise, or nothing to predict in it.
-        ValueError: there is no such letter.
+        LookupError: if there is no such exercise, or nothing to predict in it.
+        ValueError: if the letter is not one of the choices.
     """
     choices = exercise(id).choices
     if choices is None:
@@ -61,12 +61,12 @@ def predict(id: str, choice: str | None = None) -> None:
         return
     letter = str(choice).strip().lower()
     if letter not in choices:
-        raise ValueError(f"{choice!r} is none of {', '.join(choices)}")
+        raise ValueError(f"{choice!r} is not one of {', '.join(choices)}")
     print(choices[letter].answer)
 
 
 def source(exercise: Exercise) -> str:
-    """The text of an exercise's reference, its docstring cut to the first line."""
+    """Return the source of an exercise's reference, its docstring cut to the first line."""
     assert exercise.reference is not None
     lines = inspect.getsource(exercise.reference).splitlines()
     function = ast.parse("\n".join(lines)).body[0]

@@ -1,4 +1,4 @@
-"""Every exercise of the book, in its order."""
+"""Every exercise in the book, in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from offline_tutor.classroom.exercises.exercise import Exercise
 
 @cache
 def exercises() -> tuple[Exercise, ...]:
-    """All exercises, in the book's order."""
+    """Return all exercises in the book's order."""
     return (
         *fixed_data.EXERCISES,
         *datasets.EXERCISES,
@@ -38,13 +38,13 @@ def exercises() -> tuple[Exercise, ...]:
 
 
 def exercise(id: str) -> Exercise:
-    """The exercise of this id.
+    """Return the exercise with this id.
 
     Raises:
-        LookupError: there is none; the message has those with similar names.
+        LookupError: if there is none; the message lists similar ids.
     """
     known = {each.id: each for each in exercises()}
     if id in known:
         return known[id]
     near = difflib.get_close_matches(str(id), known, cutoff=0.4) or sorted(known)
-    raise LookupError(f"there is no exercise {id!r}; near it: {', '.join(near)}")
+    raise LookupError(f"there is no exercise {id!r}; similar ids: {', '.join(near)}")

@@ -1,4 +1,4 @@
-"""What an exercise is: a reference, random inputs to compare on, and the mistakes people make."""
+"""The parts of an exercise: a reference, random inputs to compare on, and common mistakes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import jax.numpy as jnp
 import numpy as np
 
 Case = Mapping[str, Any]  # the arguments of one call, by name
-Seen = dict[str, np.ndarray]  # what was looked at, by name; float64 whatever it was
+Seen = dict[str, np.ndarray]  # what a probe returned, by name, as float64
 Probe = Callable[[Callable[..., Any], Case], Mapping[str, Any]]
 
 KINDS = ("fill in", "find the bug", "predict then run", "open")
 
 
 class Unfit(Exception):
-    """What a function returned cannot be looked at; the message says why, to its author."""
+    """A function returned something that cannot be compared; the message tells its author why."""
 
 
 class NotDone(Exception):
-    """A function returned None, as one does whose lines are still missing."""
+    """A function returned nothing, most likely because its lines are still missing."""
 
 
 def same(mine: np.ndarray, right: np.ndarray) -> bool:
-    """Whether two arrays agree: their shapes, and their numbers as far as float32 can tell."""
+    """Return whether two arrays agree in shape and, to float32 precision, in their numbers."""
     if mine.shape != right.shape:
         return False
     size = np.abs(right[np.isfinite(right)]).max(initial=1e-3)
@@ -34,9 +34,9 @@ def same(mine: np.ndarray, right: np.ndarray) -> bool:
 
 
 def compiled(look: Probe) -> Probe:
-    """The same probe, as one program where it is given JAX's arrays.
+    """Return the probe compiled as one program, which is used if an argument is a JAX array.
 
-    One program takes JAX a tenth of a second to build; one for every little operation takes many.
+    JAX compiles one program in a tenth of a second; one for each small operation takes far longer.
     """
     program = jax.jit(look, static_argnums=0)
 
@@ -47,7 +47,7 @@ def compiled(look: Probe) -> Probe:
             return program(function, dict(case))
         except (NotDone, NotImplementedError):
             raise
-        except Exception:  # what JAX cannot trace runs step by step, and tells its own errors
+        except Exception:  # what JAX cannot trace runs eagerly and raises its own errors
             return look(function, case)
 
     return probe
@@ -55,19 +55,20 @@ def compiled(look: Probe) -> Probe:
 
 @compiled
 def value(function: Callable[..., Any], case: Case) -> dict[str, Any]:
-    """The plainest probe: what the function returns."""
+    """Return what the function returns: the simplest probe."""
     return {"value": function(**case)}
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One way to get it wrong that is worth a hint of its own.
+    """A common mistake with a hint of its own.
 
     Attributes:
-        name: a few words, for tables of marks: "sign of the penalty".
-        shows: whether what was seen of an answer, beside what is right, has it: (mine, right,
-            case) -> bool. Asked for every case in which the answer is wrong.
-        hint: what to tell its author. It teaches, and is not the solution.
+        name: a few words for tables of marks, such as "sign of the penalty".
+        shows: (mine, right, case) -> bool: whether an answer contains the mistake, judged by what
+            the probe returned for it and for the reference. Called for each case with a wrong
+            answer.
+        hint: what to tell the student: an explanation, not the solution.
     """
 
     name: str
@@ -77,7 +78,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Choice:
-    """One prediction that can be made, and what to say to a student who made it."""
+    """A possible prediction, and the reply to a student who makes it."""
 
     text: str
     answer: str
@@ -85,23 +86,24 @@ class Choice:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise; the statement stands in its notebook.
+    """One exercise; its statement is in the chapter's exercise notebook.
 
     Attributes:
-        id: stable words, the cell's id in the notebook: "td3-bc-weight".
-        chapter: name of the chapter's file: "32_td3_bc".
+        id: a stable name, which is also the cell's id in the notebook: "td3-bc-weight".
+        chapter: the name of the chapter's file: "32_td3_bc".
         kind: one of `KINDS`.
         title: its heading.
         minutes: how long it takes.
-        points: what it is worth.
-        function: name of what the student defines; "" for an open one, which a person reads.
-        reference: the right function. Its source is the solution that is shown.
-        case: the arguments of one call, at random.
-        probe: what is looked at: (function, case) -> arrays by name.
-        mistakes: the first that shows is named, so those that explain more stand first.
-        hints: one more step each, none of them the solution.
-        praise: what is nice about the solution.
-        choices: for "predict then run": what can be predicted, by letter.
+        points: how many it is worth.
+        function: the name of the function that the student writes; "" for an open exercise, which
+            a person reads.
+        reference: the correct function; its source is shown as the solution.
+        case: draws random arguments for one call.
+        probe: what is compared: (function, case) -> arrays by name.
+        mistakes: the first that applies is reported, so the more specific ones come first.
+        hints: one further step each; none is the solution.
+        praise: what is good about the solution.
+        choices: for "predict then run": the possible predictions, by letter.
         rubric: for "open": (points, what they are given for).
     """
 
@@ -128,7 +130,7 @@ class Exercise:
 
 
 def gradients(*names: str) -> Probe:
-    """A probe: the value, and the gradient of its sum with respect to each of these arguments."""
+    """Return a probe of the value and of its sum's gradient with respect to each of `names`."""
 
     @compiled
     def probe(function: Callable[..., Any], case: Case) -> dict[str, Any]:
@@ -141,7 +143,7 @@ def gradients(*names: str) -> Probe:
 
 
 def returns(*names: str) -> Probe:
-    """A probe for a function that returns several arrays, which are given these names."""
+    """Return a probe for a function that returns several arrays, to which it gives these names."""
 
     def probe(function: Callable[..., Any], case: Case) -> dict[str, Any]:
         returned = function(**case)
@@ -155,9 +157,9 @@ def returns(*names: str) -> Probe:
 def looks_like(
     *wrong: Callable[..., Any], probe: Probe = value
 ) -> Callable[[Seen, Seen, Case], bool]:
-    """`shows` of a mistake: the answer gives the numbers of one of these wrong functions.
+    """Return a `Mistake.shows` that recognises the numbers of one of these wrong functions.
 
-    Only what this probe looks at is compared; the rest may be anything.
+    Only what this probe returns is compared; anything else may differ.
     """
 
     def shows(mine: Seen, right: Seen, case: Case) -> bool:
@@ -171,24 +173,24 @@ def looks_like(
 
 
 def as_numbers(name: str, seen: Any) -> np.ndarray:
-    """What was looked at as a float64 array.
+    """Convert what a probe returned to a float64 array.
 
     Raises:
-        Unfit: it is not an array of numbers, or far too many of them.
+        Unfit: if it is not an array of numbers, or is far too large.
     """
     try:
         array = np.asarray(seen)
     except Exception as error:  # lists of unequal lengths, and whatever else a student returns
         raise Unfit(f"its {name} is not an array of numbers: {one_line(error)}") from None
     if array.dtype.kind not in "biuf":
-        raise Unfit(f"its {name} should be an array of numbers, and is {type(seen).__name__}")
+        raise Unfit(f"its {name} should be an array of numbers, not {type(seen).__name__}")
     if array.size > 100_000:
         raise Unfit(f"its {name} has the shape {array.shape}: far too many numbers")
     return array.astype(np.float64)
 
 
 def one_line(error: BaseException) -> str:
-    """An error's name and the first line of its message, short."""
+    """Return an error's name and the first line of its message, at most 300 characters."""
     lines = str(error).strip().splitlines() or [""]
     text = f"{type(error).__name__}: {lines[0]}".strip(": ")
     return "".join(c if c.isprintable() else " " for c in text[:300])

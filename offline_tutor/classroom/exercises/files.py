@@ -1,7 +1,7 @@
-"""Observations on disk: written by a process that runs a student's code, read by one that does not.
+"""Observations on disk, written by the process that runs a student's code and read by another.
 
-The file is an uncompressed `.npz`. Since a stranger's code may have written it, nothing in it is
-believed: sizes are checked before anything is read, and nothing is ever unpickled.
+The file is an uncompressed `.npz`. A student's code may have tampered with it, so nothing in it is
+trusted: sizes are checked before anything is read, and nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -21,58 +21,59 @@ import numpy as np
 from offline_tutor.classroom.exercises.exercise import Seen
 from offline_tutor.classroom.exercises.observing import PROBLEMS, Observation
 
-MAX_BYTES = 64 * 2**20  # of all arrays of a file
+MAX_BYTES = 64 * 2**20  # of all arrays in a file
 MAX_MEMBERS = 10_000
 MAX_CASES = 100
 MAX_TEXT = 500  # characters
 MEMBER = re.compile(r"([a-z][a-z0-9-]{0,63})/(problem|text|(\d{1,2})/([A-Za-z0-9_ ]{1,64}))\.npy")
-HEADER = re.compile(  # of version 1.0, little-endian: float64 of any shape, or one text
+# An array's header, version 1.0, little-endian: float64 of any shape, or one text.
+HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(<f8|<U\d{1,4})', 'fortran_order': (True|False), "
     rb"'shape': \(([\d, ]{0,200})\), \} *\n",
     re.DOTALL,
 )
 
-# What zipfile raises for archives that are damaged, encrypted, cut off or of another kind.
+# What zipfile raises for archives that are damaged, encrypted, truncated or of another format.
 UNREADABLE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
 
 
 class ObservationError(ValueError):
-    """A file that holds no observations."""
+    """A file does not hold valid observations."""
 
 
 def write_observations(path: Path, observations: Mapping[str, Observation]) -> None:
-    """Writes what was seen of each exercise, by its id."""
+    """Write the observation of each exercise, by the exercise's id."""
     members: dict[str, Any] = {}
     for id, seen in observations.items():
         members |= {f"{id}/problem": np.array(seen.problem), f"{id}/text": np.array(seen.text)}
         for number, case in enumerate(seen.cases):
             members |= {f"{id}/{number}/{name}": array for name, array in case.items()}
-    with path.open("wb") as file:  # a path without .npz would be given one
+    with path.open("wb") as file:  # given a path, NumPy would append .npz to it
         np.savez(file, allow_pickle=False, **members)
 
 
 def read_observations(path: Path) -> dict[str, Observation]:
-    """What `write_observations` wrote.
+    """Read what `write_observations` wrote.
 
     Raises:
-        ObservationError: the file is none of these, or too large, or no plain file.
-        OSError: it cannot be read, or is not there.
+        ObservationError: if the file is not a regular file, is too large or is not valid.
+        OSError: if it does not exist or cannot be read.
     """
     if path.is_symlink() or not stat.S_ISREG(path.stat().st_mode):
-        raise ObservationError(f"{path.name} is not a plain file")
+        raise ObservationError(f"{path.name} is not a regular file")
     if path.stat().st_size > 2 * MAX_BYTES:
-        raise ObservationError(f"{path.name} holds no observations: too large")
+        raise ObservationError(f"{path.name} does not hold observations: too large")
     data = io.BytesIO(path.read_bytes())
     try:
         with zipfile.ZipFile(data) as archive:
             members = _members(archive)
         return {id: _observation(id, parts) for id, parts in members.items()}
     except UNREADABLE as error:
-        raise ObservationError(f"{path.name} holds no observations: {error}") from None
+        raise ObservationError(f"{path.name} does not hold observations: {error}") from None
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, dict[str, np.ndarray]]:
-    """The arrays of each exercise, by the rest of their name."""
+    """Return the arrays of each exercise, by the rest of their names."""
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS or sum(info.file_size for info in infos) > MAX_BYTES:
         raise ObservationError("too large")
@@ -80,22 +81,22 @@ def _members(archive: zipfile.ZipFile) -> dict[str, dict[str, np.ndarray]]:
     for info in infos:
         match = MEMBER.fullmatch(info.filename)
         if match is None or info.compress_type != zipfile.ZIP_STORED:
-            raise ObservationError(f"it has {info.filename[:80]!r} in it")
+            raise ObservationError(f"it contains {info.filename[:80]!r}")
         if match[2] in found[match[1]]:
-            raise ObservationError(f"it has {info.filename!r} twice")
+            raise ObservationError(f"it contains {info.filename!r} twice")
         found[match[1]][match[2]] = _array(archive.read(info))
     return found
 
 
 def _array(data: bytes) -> np.ndarray:
-    """An array from the bytes of a `.npy` file as NumPy writes it; its header must be true."""
+    """Parse the bytes of a `.npy` file as NumPy writes it; its size must match its header."""
     match = HEADER.match(data)
     if match is None:
-        raise ObservationError("an array that is neither float64 nor text")
+        raise ObservationError("an array is neither float64 nor text")
     dtype, fortran, shape = (part.decode() for part in match.groups())
     sizes = [int(size) for size in shape.replace(",", " ").split()]
     if math.prod(sizes) * np.dtype(dtype).itemsize != len(data) - match.end():
-        raise ObservationError("an array that is not as large as it says")
+        raise ObservationError("an array is not as large as its header says")
     flat = np.frombuffer(data, dtype, offset=match.end())
     return flat.reshape(sizes, order="F" if fortran == "True" else "C")
 
@@ -103,7 +104,7 @@ def _array(data: bytes) -> np.ndarray:
 def _observation(id: str, parts: Mapping[str, np.ndarray]) -> Observation:
     problem, text = (_text(id, parts, name) for name in ("problem", "text"))
     if problem not in PROBLEMS:
-        raise ObservationError(f"{id}: there is no problem called {problem[:40]!r}")
+        raise ObservationError(f"{id}: {problem[:40]!r} is not a known problem")
     cases: dict[int, Seen] = defaultdict(dict)
     for name, array in parts.items():
         number, separator, what = name.partition("/")
@@ -119,5 +120,5 @@ def _observation(id: str, parts: Mapping[str, np.ndarray]) -> Observation:
 def _text(id: str, parts: Mapping[str, np.ndarray], name: str) -> str:
     array = parts.get(name)
     if array is None or array.dtype.kind != "U" or len(str(array)) > MAX_TEXT:
-        raise ObservationError(f"{id}: no {name}, or one that is too long")
+        raise ObservationError(f"{id}: {name} is missing or too long")
     return "".join(c if c.isprintable() else " " for c in str(array))

@@ -1,4 +1,4 @@
-"""Verdicts on what a student's code returned. No code of a student runs here."""
+"""Verdicts on what a student's code returned; the code itself does not run here."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STATUSES = ("right", "wrong", "error", "not done", "to be read")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` says; true where the answer passed.
+    """The result of checking an answer; true if the answer is right.
 
     Attributes:
-        exercise: its id.
+        exercise: the exercise's id.
         status: "right", "wrong", "error", "not done", or "to be read" for an open exercise.
         text: what to tell the student.
-        mistake: name of the mistake, where it was recognised.
+        mistake: a short name for what is wrong, if anything.
     """
 
     exercise: str
@@ -38,21 +38,21 @@ class Verdict:
         return self.text
 
     def _ipython_display_(self) -> None:
-        """`check` has printed it; shown as a cell's last value it would stand there twice."""
+        """Show nothing: `check` has printed the text, and the value of its cell would repeat it."""
 
 
 def judge(exercise: Exercise, observation: Observation, seed: int, cases: int = CASES) -> Verdict:
-    """The verdict on what was seen with this seed: the reference runs, the student's code not.
+    """Judge what was observed with this seed. The reference runs here, the student's code does not.
 
     Raises:
-        ValueError: there are not as many cases as this.
+        ValueError: if the observation has another number of cases, or other arrays.
     """
     if exercise.is_open:
         return Verdict(exercise.id, "to be read", rubric_text(exercise))
     if observation.problem:
         return _about_problem(exercise, observation)
     if len(observation.cases) != cases:
-        raise ValueError(f"{exercise.id}: {len(observation.cases)} cases were seen, not {cases}")
+        raise ValueError(f"{exercise.id}: {len(observation.cases)} cases observed, not {cases}")
     trials = [_trial(exercise, mine, seed, i) for i, mine in enumerate(observation.cases)]
     wrong = [trial for trial in trials if not _agrees(trial)]
     if not wrong:
@@ -66,12 +66,12 @@ def judge(exercise: Exercise, observation: Observation, seed: int, cases: int = 
 
 
 def rubric_text(exercise: Exercise) -> str:
-    """What a person looks for in the answer to an open exercise."""
+    """Return what a person looks for in the answer to an open exercise."""
     lines = [
         f"- {points} {'point' if points == 1 else 'points'}: {what}"
         for points, what in exercise.rubric
     ]
-    return "\n".join(["A person reads this one, and looks for:", "", *lines])
+    return "\n".join(["A person reads this one and looks for:", "", *lines])
 
 
 def _about_problem(exercise: Exercise, observation: Observation) -> Verdict:
@@ -90,7 +90,7 @@ def _trial(exercise: Exercise, mine: Seen, seed: int, case: int) -> Trial:
     assert exercise.reference is not None
     right = look(exercise, exercise.reference, rng_of(seed, case))
     if mine.keys() != right.keys():
-        raise ValueError(f"{exercise.id}: {sorted(mine)} was seen, not {sorted(right)}")
+        raise ValueError(f"{exercise.id}: {sorted(mine)} were observed, not {sorted(right)}")
     return mine, right, exercise.case(rng_of(seed, case))
 
 
@@ -100,7 +100,7 @@ def _agrees(trial: Trial) -> bool:
 
 
 def _recognised(exercise: Exercise, wrong: Sequence[Trial]) -> Mistake | None:
-    """The first mistake that explains every case in which the answer is wrong."""
+    """Return the first mistake that explains every case with a wrong answer."""
     for mistake in exercise.mistakes:
         if all(mistake.shows(*trial) for trial in wrong):
             return mistake
@@ -108,11 +108,11 @@ def _recognised(exercise: Exercise, wrong: Sequence[Trial]) -> Mistake | None:
 
 
 def _difference(trials: Sequence[Trial], wrong: Sequence[Trial]) -> tuple[str, str]:
-    """A name and a sentence for a wrong answer that is none of the known mistakes."""
+    """Return a name and a sentence for a wrong answer that matches no known mistake."""
     mine, right, _ = wrong[0]
     for name in right:
         if mine[name].shape != right[name].shape:
-            shapes = f"{mine[name].shape}, and should have {right[name].shape}"
+            shapes = f"{mine[name].shape} but should have {right[name].shape}"
             return "wrong shape", f"The {name} has the shape {shapes}."
     for name in right:
         if not np.isfinite(mine[name][np.isfinite(right[name])]).all():
@@ -121,7 +121,7 @@ def _difference(trials: Sequence[Trial], wrong: Sequence[Trial]) -> tuple[str, s
         if _constant([mine[name] for mine, _, _ in trials]) and not _constant(
             [right[name] for _, right, _ in trials]
         ):
-            return "a constant", f"The {name} is the same whatever the arguments are."
+            return "a constant", f"The {name} does not depend on the arguments."
     name = next(name for name in right if not same(mine[name], right[name]))
     gap = np.abs(mine[name] - right[name]).max()
     many = f"{len(wrong)} of {len(trials)} random inputs"

@@ -1,4 +1,4 @@
-"""What a student's function does on random inputs: seen here, judged elsewhere (`judging`)."""
+"""Run a student's function on random inputs and record the results, for `judging` to judge."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from offline_tutor.classroom.exercises.exercise import (
     one_line,
 )
 
-CASES = 5  # random inputs on which an answer is compared
+CASES = 5  # number of random inputs on which an answer is compared
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen of one function; without a problem, as many cases as were asked for.
+    """What one function did: either all the cases that were asked for, or a problem.
 
     Attributes:
-        cases: for each random input, what the exercise looks at.
-        problem: why there are none: "", "not done", "no function", "arguments", "unfit", "error".
-        text: what to say about the problem, in one line.
+        cases: for each random input, the arrays that the exercise compares.
+        problem: one of `PROBLEMS`: "" if there are cases, else why there are none.
+        text: a description of the problem, in one line.
     """
 
     cases: tuple[Seen, ...] = ()
@@ -44,16 +44,16 @@ PROBLEMS = ("", "not done", "no function", "arguments", "unfit", "error")
 
 
 def rng_of(seed: int, case: int) -> np.random.Generator:
-    """The randomness of one case: the same here and where it is judged."""
+    """Return the random generator of one case, the same for observing and for judging."""
     return np.random.default_rng([seed, case])
 
 
 def observe(exercise: Exercise, function: Any, seed: int, cases: int = CASES) -> Observation:
-    """Runs a student's function on random inputs. Never raises what the function raises."""
+    """Run a student's function on random inputs; an exception in it becomes a problem."""
     if exercise.is_open:
         return Observation()
     if not callable(function):
-        what = f"{exercise.function} should be a function, and is {_kind(function)}"
+        what = f"{exercise.function} should be a function but is {_kind(function)}"
         return Observation(problem="no function", text=what)
     if wrong := _arguments_problem(exercise, function):
         return Observation(problem="arguments", text=wrong)
@@ -69,7 +69,7 @@ def observe(exercise: Exercise, function: Any, seed: int, cases: int = CASES) ->
 
 
 def look(exercise: Exercise, function: Callable[..., Any], rng: np.random.Generator) -> Seen:
-    """What the exercise looks at, for one random input, as float64 arrays."""
+    """Return what the exercise compares for one random input, as float64 arrays."""
     seen = exercise.probe(function, exercise.case(rng))
     return {name: as_numbers(name, array) for name, array in seen.items()}
 
@@ -90,7 +90,7 @@ def _kind(value: Any) -> str:
 
 
 def _arguments_problem(exercise: Exercise, function: Callable[..., Any]) -> str:
-    """What is wrong with the names of the arguments, if anything."""
+    """Return what is wrong with the names of the arguments; "" if nothing is."""
     assert exercise.reference is not None
     wanted = list(inspect.signature(exercise.reference).parameters)
     try:
@@ -101,10 +101,10 @@ def _arguments_problem(exercise: Exercise, function: Callable[..., Any]) -> str:
 
 
 def _what_happened(error: BaseException, function: Callable[..., Any]) -> str:
-    """An error in one line: its name and message, and the student's line where it came up."""
+    """Describe an error in one line: its name, its message and the student's line at fault."""
     text = one_line(error)
     if isinstance(error, jax.errors.TracerArrayConversionError):
-        text = "TracerArrayConversionError: np. on what JAX differentiates; write jnp. there"
+        text = "TracerArrayConversionError: JAX cannot differentiate np. here; write jnp. instead"
     code = getattr(inspect.unwrap(function), "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if code and frame.filename == code.co_filename]
