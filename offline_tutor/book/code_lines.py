@@ -1,4 +1,4 @@
-"""How much code a module is, so that the book can say so instead of claiming it."""
+"""Count the lines of code in a module, so that the book can show the number."""
 
 import ast
 import inspect
@@ -11,11 +11,11 @@ _NOT_CODE |= {tokenize.ENCODING, tokenize.ENDMARKER}
 
 
 def code_lines(module: ModuleType) -> list[str]:
-    """The lines of a module that define or compute something.
+    """Return the lines of a module that define or compute something.
 
-    Comments, docstrings, blank lines and imports are left out: imports say where the rest comes
-    from. A module that is its parent with one loss replaced imports the parent and holds only the
-    difference, so `len(code_lines(td3_bc))` is what TD3+BC adds to TD3.
+    Comments, docstrings, blank lines and imports are left out: imports only say where the rest
+    comes from. A module that replaces one loss of its parent imports the parent and contains only
+    the difference, so `len(code_lines(td3_bc))` is what TD3+BC adds to TD3.
     """
     source = inspect.getsource(module)
     lines = source.splitlines()
@@ -31,7 +31,7 @@ def code_lines(module: ModuleType) -> list[str]:
 
 
 def _silent_lines(node: ast.AST) -> range:
-    """Line numbers of an import, or of text that stands for itself: a docstring."""
+    """Return the line numbers of an import or a docstring, and none for other nodes."""
     if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
         return range(0)
     if not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):

@@ -1,4 +1,4 @@
-"""The figures of the book: one look, shown inline as SVG, moved by sliders that need no kernel.
+"""The book's figures: one style, inline SVG, and sliders that do not need a kernel.
 
 Importing this package changes nothing. A chapter calls `use_style()` once, before its first figure.
 """

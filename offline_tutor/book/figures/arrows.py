@@ -1,4 +1,4 @@
-"""Arrows that say where a policy goes."""
+"""Arrows that show where a policy goes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning curves: finished, or growing under the cell while training runs."""
+"""Learning curves of a finished run, or of a run in progress, redrawn below its cell."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ def learning_curves(
     *,
     references: References | None = None,
 ) -> None:
-    """Draw every seed thin, their mean thick, and the 95 % bootstrap interval of the mean.
+    """Draw a thin line per seed, a thick one for their mean, and its 95 % bootstrap interval.
 
-    The line of a seed that diverged ends in a cross, and the mean goes on without it.
+    The line of a seed that diverged ends in a cross, and the mean continues without that seed.
 
     Args:
         ax: the axes to draw in.
         steps: (records,) gradient steps.
-        values: (records, seeds), or (records, seeds, episodes), of which episodes are averaged.
-        method: whose look the curves have; without one they have the page's colour.
-        references: horizontal lines, by the name of their look: `{"limit": 1.0, "data": 0.2}`.
+        values: (records, seeds), or (records, seeds, episodes), which is averaged over episodes.
+        method: the method whose colour the curves have; None for the colour of the page's text.
+        references: the heights of horizontal lines, by the names of their looks, such as
+            `{"limit": 1.0, "data": 0.2}`.
     """
     values = np.asarray(values, float)
     values = values.reshape(*values.shape[:2], -1).mean(-1)
-    known = np.isfinite(values).any(1)  # a record of steps that learned nothing has no metrics
+    known = np.isfinite(values).any(1)  # records without an update have no metrics
     steps, values = np.asarray(steps)[known], values[known]
     color = look(method).color if method else INK
     ax.plot(steps, values, color=color, linewidth=0.8, alpha=0.5)
@@ -56,16 +57,16 @@ def learning_curves(
     if len(finite) and min(map(len, finite)) > 1:
         _, low, high = np.transpose([bootstrap_interval(row) for row in finite])
         ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
-    ax.margins(y=0.2)  # room for the names of references
+    ax.margins(y=0.2)  # room for the labels of references
     draw_references(ax, references)
     ax.set_xlabel("gradient steps")
     ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
 
 
 def draw_references(ax: Axes, references: References | None, *, vertical: bool = False) -> None:
-    """Draw lines at values that methods are measured against, each with its name at its end.
+    """Draw a line with a label at each reference value, to compare methods with.
 
-    Call it last: where a name stands depends on the limits of the axes.
+    Call it last: the positions of the labels depend on the limits of the axes.
     """
     for name, value in (references or {}).items():
         chosen = look(name)
@@ -91,21 +92,21 @@ def draw_references(ax: Axes, references: References | None, *, vertical: bool =
 
 
 class LivePlot:
-    """A callback for `train` that draws the run so far; the book keeps its last state.
+    """A callback for `train` that draws the run so far; the book keeps the last drawing.
 
         train(td3, dataset, callbacks=[LivePlot("q", "return", method="td3", alt="...")])
 
     Args:
-        names: metrics to show, a panel each; "return" is the evaluation. All that there are when
-            none is named.
+        names: metrics to show, one panel each; "return" is the evaluation. By default, all.
         alt: a sentence that says what the figure shows at the end.
-        method: whose look the curves have.
-        references: for a panel's name the lines that `learning_curves` takes.
-        titles: what stands above a panel, where that is not the metric's name.
-        logarithmic: names of panels whose axis counts in powers of ten.
+        method: the method whose colour the curves have.
+        references: for each panel, by its name, the `references` of `learning_curves`.
+        titles: titles of panels, by name, where they differ from the metric's name.
+        logarithmic: names of the panels with a logarithmic axis.
+        size: width and height of each panel in inches (72 pixels of the page).
 
-    Outside a notebook it does nothing. Drawing takes a tenth of the time at most: where it was
-    drawn a moment ago, the plot waits, but for the end of the run.
+    Outside a notebook it does nothing. Drawing takes at most a tenth of the time: records that
+    follow too soon after a drawing are skipped, except for the last one of the run.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class LivePlot:
         logarithmic: Sequence[str] = (),
         size: tuple[float, float] = (2.9, 2.6),
     ):
-        description(alt)  # a bad one is better refused before training than after
+        description(alt)  # refuse a bad one before training, not after
         self.names, self.alt, self.method, self.size = names, alt, method, size
         self.references, self.titles = references or {}, titles or {}
         self.logarithmic = logarithmic
@@ -127,7 +128,7 @@ class LivePlot:
         self._rests_until = 0.0
 
     def __call__(self, run: Run) -> None:
-        """Draw the run so far in place of what was drawn before."""
+        """Draw the run so far and replace the previous drawing."""
         if not in_notebook():
             return
         start, finished = time.perf_counter(), run.steps[-1] >= run.num_steps
@@ -163,7 +164,7 @@ class LivePlot:
             if name in self.logarithmic:
                 ax.set_yscale("log")
             elif name == "return" and np.isin(curves[name], (0, 1)).all():
-                ax.set_ylim(-0.05, 1.1)  # success or failure: a share is seen between 0 and 1
+                ax.set_ylim(-0.05, 1.1)  # success or failure: a share, so show all of 0 to 1
             ax.set_xlim(0, run.num_steps)
             title = self.titles.get(name, name.replace("_", " "))
             if lost := np.count_nonzero(run.diverged):

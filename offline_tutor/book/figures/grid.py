@@ -10,20 +10,20 @@ from matplotlib.path import Path
 
 from offline_tutor.book.figures.style import INK, PAPER, VALUES, add_colorbar
 
-# Actions in this order, as moves (row, column): the triangle of an action lies on its side.
+# Actions, in order, as moves (row, column). An action's triangle lies on the side it moves to.
 UP, RIGHT, DOWN, LEFT = (-1, 0), (0, 1), (1, 0), (0, -1)
 MOVES = np.array([UP, RIGHT, DOWN, LEFT])
 
-_COLORS = 48  # steps of the colour map: more cannot be told apart, fewer make sliders lighter
+_COLORS = 48  # colours: more could not be told apart and would make sliders larger
 
 
 def draw_grid(
     ax: Axes, walls: np.ndarray, places: dict[str, tuple[int, int]] | None = None
 ) -> None:
-    """Draw walls (rows, columns) of a grid world, row 0 on top, and letters at (row, column)."""
+    """Draw a grid world's walls (rows, columns), row 0 on top, and letters at (row, column)."""
     rows, columns = walls.shape
     squares = [Path(_square(row, column), closed=True) for row, column in np.argwhere(walls)]
-    # One shape, since many have hair lines between them.
+    # One shape, because separate squares would show hairlines between them.
     shape = Path.make_compound_path(*squares)
     ax.add_patch(PathPatch(shape, facecolor=INK, alpha=0.3, linewidth=0, zorder=0))
     for letter, (row, column) in (places or {}).items():
@@ -46,12 +46,13 @@ def draw_grid_values(
 
     Args:
         ax: the axes to draw in.
-        values: of states, or of the actions up, right, down, left in each state.
+        values: (rows, columns) of states, or (rows, columns, 4) of the actions up, right, down and
+            left in each state.
         low: value of the darkest colour.
         high: value of the brightest colour.
-        shown: bool array like `values`; where False, such as in walls or for an action that was
-            never tried, nothing is drawn.
-        label: stands under the colour bar; no bar without one.
+        shown: bool array of the shape of `values`; nothing is drawn where it is False, such as in
+            walls or for actions that were never tried.
+        label: the text below the colour bar; None for no bar.
     """
     shown = np.ones(values.shape, bool) if shown is None else shown
     chosen = np.argwhere(shown)
@@ -61,7 +62,7 @@ def draw_grid_values(
         array=np.asarray(values, float)[shown],
         cmap=VALUES.resampled(_COLORS),
         linewidth=0.4,
-        edgecolor="face",  # hides the hair lines between neighbours
+        edgecolor="face",  # hides the hairlines between neighbours
         clip_on=False,
     )
     cells.set_clim(low, high)
@@ -77,7 +78,7 @@ def _square(row: int, column: int) -> list[tuple[float, float]]:
 
 
 def _triangle(row: int, column: int, action: int) -> list[tuple[float, float]]:
-    """Return the corners (x, y) of the quarter of a cell on the side that the action goes to."""
+    """Return the corners (x, y) of the quarter of a cell on the side that the action moves to."""
     down, right = MOVES[action] / 2
     ahead, aside = np.array([right, down]), np.array([down, right])
     centre = np.array([column, row])

@@ -1,4 +1,4 @@
-"""The maze from above: walls, the paths walked in it, what critics believe, where policies go."""
+"""The maze from above: its walls, paths, values of critics, directions of policies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw_maze(ax: Axes, *, letters: bool = True) -> None:
         Path.unit_rectangle().transformed(Affine2D().translate(column, rows - 1 - row))
         for row, column in np.argwhere(PointMaze.cells)
     ]
-    # One shape, since many have hair lines between them.
+    # One shape, because separate squares would show hairlines between them.
     walls = Path.make_compound_path(*squares)
     ax.add_patch(PathPatch(walls, facecolor=INK, alpha=0.3, linewidth=0, zorder=0))
     ax.add_patch(Circle(PointMaze.places["D"], GOAL_RADIUS, fill=False, edgecolor=INK, zorder=3))
@@ -36,7 +36,7 @@ def draw_maze(ax: Axes, *, letters: bool = True) -> None:
         for letter, (x, y) in PointMaze.places.items():
             above = 0.75 if y > rows / 2 else -0.75
             ax.text(x, y + above, letter, weight="bold", ha="center", va="center", zorder=4)
-    # Half of the outer wall says as much as all of it.
+    # Half the width of the outer wall is enough to show.
     ax.set(xlim=(0.5, columns - 0.5), ylim=(0.5, rows - 0.5), aspect="equal", anchor="N")
     ax.set_axis_off()
 
@@ -44,7 +44,7 @@ def draw_maze(ax: Axes, *, letters: bool = True) -> None:
 def draw_paths(
     ax: Axes, paths: Iterable[np.ndarray], method: str = "data", **style: object
 ) -> None:
-    """Draw paths, each (steps, 2), in a method's look. A few dozen are light enough for a page."""
+    """Draw paths, each (steps, 2), in a method's colour. A page can carry a few dozen of them."""
     chosen: dict[str, Any] = {"color": look(method).color, "linewidth": 1.0, "alpha": 0.5} | style
     lines = LineCollection([np.asarray(path) for path in paths], **chosen)
     ax.add_collection(lines, autolim=False)
@@ -66,8 +66,8 @@ def draw_values(
         value: maps positions (n, 2) to values (n,), such as `policy.value` of one seed.
         low: value of the darkest colour.
         high: value of the brightest colour.
-        limit: no true value exceeds this; where the function does, it is drawn in orange.
-        label: stands under the colour bar; no bar without one.
+        limit: the highest possible value; where the function exceeds it, it is drawn in orange.
+        label: the text below the colour bar; None for no bar.
     """
     points, extent, inside = _lattice()
     values = np.ma.masked_all(inside.shape)
@@ -85,13 +85,13 @@ def draw_values(
 def draw_policy_arrows(
     ax: Axes, policy: Function, *, spacing: float = 0.5, color: str = INK, outline: str = "none"
 ) -> None:
-    """Draw where a policy goes, as an arrow at places `spacing` apart; full speed is the longest.
+    """Draw a policy's actions as arrows at places `spacing` apart; the longest are full speed.
 
     Args:
         ax: the axes to draw in.
         policy: maps positions (n, 2) to actions (n, 2).
         spacing: distance between arrows, in cells.
-        color: of the arrows. Over a heat map use "#111111" with `outline="white"`.
+        color: colour of the arrows; over a heat map use "#111111" with `outline="white"`.
         outline: colour of a thin line around each arrow.
     """
     rows, columns = PointMaze.cells.shape
@@ -105,8 +105,8 @@ def draw_policy_arrows(
 
 def _lattice() -> tuple[np.ndarray, tuple[float, float, float, float], np.ndarray]:
     """Return pixel centres (rows, columns, 2), the extent they cover, and which are reachable."""
-    # Pixels are centred on multiples of their width, so that their edges meet the reachable
-    # places' edges, which lie half a body, 1.5 pixels, from the walls.
+    # Pixels are centred on multiples of their width, so that their edges coincide with those of the
+    # reachable area, which lie half a body, or 1.5 pixels, from the walls.
     numbers = [np.arange(1, side / _PIXEL) * _PIXEL for side in PointMaze.cells.shape[::-1]]
     points = np.stack(np.meshgrid(*numbers), axis=-1).astype(np.float32)
     low, high = points[0, 0] - _PIXEL / 2, points[-1, -1] + _PIXEL / 2
@@ -114,7 +114,7 @@ def _lattice() -> tuple[np.ndarray, tuple[float, float, float, float], np.ndarra
 
 
 def _reachable(points: np.ndarray) -> np.ndarray:
-    """Whether the body's centre can be at the points (..., 2)."""
+    """Return whether the body's centre can be at each of the points (..., 2)."""
     low, high = CORRIDORS
     inside = (low <= points[..., None, :]) & (points[..., None, :] <= high)
     return np.asarray(inside.all(-1).any(-1))

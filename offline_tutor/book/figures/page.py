@@ -1,4 +1,4 @@
-"""Put figures on a page: in the built book, in JupyterLab and in Colab, each with a description."""
+"""Show figures, each with a description, in the built book, in JupyterLab and in Colab."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from offline_tutor.progress import in_notebook
 
 Figures = Figure | Sequence[Figure]
 
-# The paper's colour comes from the book, JupyterLab, Colab or the system, whichever is there.
-# The second rule takes back the white box that the book's theme puts behind outputs in the dark.
+# The paper's colour is the book's, JupyterLab's, Colab's or the system's, whichever is defined.
+# The second rule removes the white box that the book's theme puts behind outputs in dark mode.
 STYLE = """<style>
 .ot-figure{margin:0 0 .75em;padding:0!important;color:inherit;\
 --ot-paper:var(--pst-color-background,var(--jp-layout-color0,var(--colab-primary-surface-color,Canvas)))}
@@ -41,13 +41,13 @@ border-bottom:1px solid color-mix(in srgb,currentColor 25%,transparent);backgrou
 def panels(
     number: int, size: tuple[float, float] = (2.9, 2.6), **keywords: Any
 ) -> tuple[list[Figure], list[Axes]]:
-    """Figures of one axes each, to be shown side by side; on a phone they stand below each other.
+    """Make figures of one axes each, to be shown in a row that wraps on a narrow screen.
 
     Args:
-        number: how many.
-        size: width and height of each in inches of 72 page pixels. Two of at most 2.9 inches
-            stand side by side on a phone.
-        keywords: go to `matplotlib.figure.Figure.add_subplot`, such as `projection`.
+        number: how many figures to make.
+        size: width and height of each in inches (72 pixels of the page). Two figures of at most
+            2.9 inches fit side by side on a phone.
+        keywords: passed to `matplotlib.figure.Figure.add_subplot`, such as `projection`.
 
     Returns:
         The figures, for `show`, and their axes, to draw in.
@@ -61,11 +61,11 @@ def show(figures: Figures, *, alt: str, caption: str | None = None) -> None:
 
     Args:
         figures: what to show. Figures made by pyplot are closed, so that they appear once.
-        alt: a sentence that says what the figure shows, for readers who do not see it.
+        alt: a sentence that says what the figure shows, for readers who cannot see it.
         caption: text below the figure, for everybody.
 
     Raises:
-        ValueError: the description is not a sentence.
+        ValueError: if the description is not a sentence.
     """
     figures = as_list(figures)
     markup = figure_html(figures, alt=alt, caption=caption)
@@ -75,7 +75,7 @@ def show(figures: Figures, *, alt: str, caption: str | None = None) -> None:
 
 
 def figure_html(figures: Figures, *, alt: str, caption: str | None = None) -> str:
-    """Return the HTML that `show` displays: a `<figure>` with inline SVG, complete in itself."""
+    """Return the HTML that `show` displays: a `<figure>` with inline SVG, self-contained."""
     return unique_names(wrap(drawing_html(as_list(figures), alt), caption))
 
 
@@ -85,7 +85,7 @@ def drawing_html(figures: Sequence[Figure], alt: str) -> str:
 
 
 def image(drawings: str, alt: str) -> str:
-    """Return one image with one description, which may consist of several drawings."""
+    """Return one or more drawings as a single image with one description."""
     return f'<div class="ot-panels" role="img" aria-label="{description(alt)}">{drawings}</div>'
 
 
@@ -96,7 +96,7 @@ def wrap(content: str, caption: str | None = None) -> str:
 
 
 def description(alt: str) -> str:
-    """Return the description, safe as an HTML attribute, or say why it is none."""
+    """Return the description, escaped as an HTML attribute, or say what is wrong with it."""
     if not isinstance(alt, str) or len(alt.split()) < 5 or re.fullmatch(r"\S+\.\w{2,4}", alt):
         raise ValueError(
             f"alt={alt!r} does not describe the figure: write a sentence of at least five words "
@@ -106,7 +106,7 @@ def description(alt: str) -> str:
 
 
 def bundle(markup: str, alt: str, figures: Sequence[Figure]) -> dict[str, str]:
-    """Return a cell's output in each form there may be need of: page, printed book, plain text."""
+    """Return a cell's output as HTML, as plain text and, for a single figure, as PDF."""
     output = {"text/html": markup, "text/plain": f"Figure: {' '.join(alt.split())}"}
     if len(figures) == 1:
         output["application/pdf"] = _pdf(figures[0])

@@ -1,4 +1,4 @@
-"""What methods achieved, with how sure that is: as a picture and as a table."""
+"""Results of methods with their uncertainty, as a plot and as a table."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ def interval_plot(
     label: str = "return",
     references: References | None = None,
 ) -> None:
-    """Draw a row for each method: every seed as a dot, the mean with its 95 % bootstrap interval.
+    """Draw a row per method: a dot per seed, and the mean with its 95 % bootstrap interval.
 
     Args:
-        ax: the axes to draw in; .5 inches a row and 1 inch for the rest make a good height.
-        results: by method (or any other name), top row first: (seeds,) or (seeds, episodes), of
-            which episodes are averaged.
+        ax: the axes to draw in; a good height is 0.5 inches per row plus 1 inch.
+        results: scores by method (or any other name), top row first: (seeds,), or (seeds,
+            episodes), which is averaged over episodes.
         label: what is measured, with its unit.
-        references: vertical lines, by the name of their look: `{"limit": 1.0, "data": 0.2}`.
+        references: the positions of vertical lines, by the names of their looks, such as
+            `{"limit": 1.0, "data": 0.2}`.
     """
     for row, (name, values) in enumerate(results.items()):
         scores = np.asarray(values, float)
@@ -60,12 +61,12 @@ def results_table(
     """Show a table with a row for each method.
 
     Args:
-        rows: by method (or any other name) the columns: an array (seeds,) or (seeds, episodes) is
-            shown as mean and 95 % bootstrap interval, a number, an `Interval` or a text as it is,
-            None as a dash.
-        caption: what the table says, in a sentence.
-        digits: decimals of the numbers.
-        first: what the rows are; it heads the first column.
+        rows: for each method (or any other name), its cells by column. An array (seeds,) or
+            (seeds, episodes) is shown as its mean and 95 % bootstrap interval, a number, an
+            `Interval` or a text as it is, and None as a dash.
+        caption: a sentence that says what the table shows.
+        digits: how many decimal places numbers have.
+        first: the heading of the first column.
     """
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     table = [
@@ -99,7 +100,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def _html(header: Sequence[str], table: Sequence[Sequence[str]], caption: str) -> str:
-    """Return an HTML table whose head cells say which cells they stand for."""
+    """Return an HTML table whose header cells state which cells they belong to."""
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
@@ -116,12 +117,12 @@ def _html(header: Sequence[str], table: Sequence[Sequence[str]], caption: str) -
 
 
 def _unbroken(cell: str) -> str:
-    """Return the cell as HTML in which lines break between estimate and interval alone."""
+    """Return the cell as HTML in which a line breaks only between estimate and interval."""
     return escape(cell).replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}[", " [")
 
 
 def _text(header: Sequence[str], table: Sequence[Sequence[str]], caption: str) -> str:
-    """Return the table in fixed-width letters."""
+    """Return the table as plain text in aligned columns."""
     widths = [max(len(row[i]) for row in [header, *table]) for i in range(len(header))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

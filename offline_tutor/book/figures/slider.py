@@ -1,7 +1,7 @@
-"""A figure that moves under the reader's hand, without a kernel: frames computed beforehand.
+"""Figures with a slider that does not need a kernel: all frames are computed in advance.
 
-The page holds every part that occurs in any frame once, and for each frame the list of its parts.
-What does not change from frame to frame, mostly axes and letters, therefore costs nothing.
+The page contains each distinct part once, and for each frame a list of its parts. What does not
+change from frame to frame, mostly axes and text, therefore takes no extra space.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ def slider(
     size: tuple[float, float] | None = None,
     number: int = 1,
 ) -> None:
-    """Show frames under a slider. It starts at the last frame, which is also what print shows.
+    """Show frames with a slider. It starts at the last frame, which is also the one in print.
 
     Args:
-        draw: `draw(axes, k)` draws frame k into an empty axes, or into a list of them when
-            `number` is above 1; or the finished figures, one (or one list) for each frame.
-        labels: what the slider reads at each frame, such as "iteration 3".
+        draw: a function such that `draw(axes, k)` draws frame k into an empty axes, or into a list
+            of them if `number` is above 1; or the finished figures, one (or one list) per frame.
+        labels: what the slider displays for each frame, such as "iteration 3".
         name: what the slider changes, such as "Iteration".
         alt: a sentence that says what the figure shows and how it changes.
         caption: text below the figure.
-        size: width and height of each axes' figure in inches of 72 page pixels; 6.2 x 3.4 by
-            default, or 2.9 x 2.6 when there are several.
-        number: how many axes a frame has; they stand in a row that wraps on a narrow screen.
+        size: width and height of each figure in inches (72 pixels of the page); by default
+            6.2 x 3.4, or 2.9 x 2.6 if there are several.
+        number: how many axes a frame has, shown in a row that wraps on a narrow screen.
 
     Raises:
-        ValueError: the description is not a sentence, or frames and labels do not match.
+        ValueError: if the description is not a sentence, or frames and labels do not match.
     """
     frames = _figures(draw, labels, size, number)
     put(bundle(slider_html(frames, labels, name=name, alt=alt, caption=caption), alt, frames[-1]))
@@ -78,7 +78,7 @@ def slider_html(
     alt: str,
     caption: str | None = None,
 ) -> str:
-    """Return the HTML that `slider` displays, complete in itself."""
+    """Return the HTML that `slider` displays, self-contained."""
     figures = [as_list(frame) for frame in frames]
     if not figures or len(figures) != len(labels):
         raise ValueError(f"slider {name!r}: {len(figures)} frames for {len(labels)} labels")
@@ -97,9 +97,9 @@ def slider_html(
 
 
 def _control(labels: Sequence[str], name: str) -> str:
-    """Return label, slider and reading; hidden until the script runs, since it needs that.
+    """Return the slider with its name and its label, hidden until the script that it needs runs.
 
-    `data-lm-suppress-shortcuts` keeps JupyterLab from taking the arrow keys for itself.
+    `data-lm-suppress-shortcuts` keeps JupyterLab from intercepting the arrow keys.
     """
     last, width = len(labels) - 1, max(len(label) for label in labels)
     return (
@@ -130,7 +130,7 @@ def _figures(
 
 
 def _align(figures: Sequence[Figure]) -> None:
-    """Give the axes of all frames the same place, so that nothing jumps when numbers get longer."""
+    """Place the axes equally in all frames, so that nothing jumps when numbers get longer."""
     if len({len(figure.axes) for figure in figures}) > 1:
         return  # frames with different axes are meant to look different
     for figure in figures:
@@ -145,7 +145,7 @@ def _align(figures: Sequence[Figure]) -> None:
 
 
 def _share(pictures: list[list[Picture]]) -> tuple[list[str], list[list[list[int]]]]:
-    """Return the different parts, and the numbers of those that each frame shows at each place."""
+    """Return the distinct parts, and for each drawing of each frame the indices of its parts."""
     numbers: dict[str, int] = {}
     indices = [
         [[numbers.setdefault(part, len(numbers)) for part in drawing.parts] for drawing in frame]
@@ -155,11 +155,11 @@ def _share(pictures: list[list[Picture]]) -> tuple[list[str], list[list[list[int
 
 
 def _last_drawing(frames: Sequence[Picture]) -> str:
-    """Return the last frame, with the definitions that any frame needs."""
+    """Return the drawing of the last frame, with the definitions of all frames."""
     definitions = tuple(dict.fromkeys(d for frame in frames for d in frame.definitions))
     return svg_element(frames[-1].width, frames[-1].height, definitions, frames[-1].parts)
 
 
 def literal(value: object) -> str:
-    """Return a JavaScript literal that cannot end the script it stands in."""
+    """Return a JavaScript literal that cannot close the script element around it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")

@@ -1,11 +1,11 @@
-"""One look for every figure of the book: a colour, a line and a marker for each method.
+"""The style of all figures in the book: a colour, a line style and a marker for each method.
 
-Pages are light or dark as the reader likes, so a figure has no background of its own: lines and
-letters that belong to the page are drawn in `INK`, surfaces that hide what lies under them in
-`PAPER`; both follow the page's theme once the figure is shown (`svg.py`). The method colours are
-fixed. Each has a contrast of at least 3:1 on white and on #121212, and those that meet in one
-figure stay apart for readers who see no red, no green or no blue (`tests/test_figures.py`
-computes both). Line styles and markers say the same a second time.
+Readers choose between light and dark pages, so a figure has no background of its own: lines and
+text in the page's colour are drawn in `INK`, and surfaces that cover what is below them in `PAPER`;
+both follow the page's theme once the figure is shown (`svg.py`). The methods' colours are fixed.
+Each has a contrast of at least 3:1 on white and on #121212, and those that occur in one figure
+remain distinct for readers who cannot see red, green or blue (`tests/test_figures.py` computes
+both). Line styles and markers make the same distinctions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAPER = "#fdfdfe"  # almost white: becomes the colour of the page's background
 
 @dataclass(frozen=True)
 class Look:
-    """How one method is drawn, always and everywhere."""
+    """How one method is drawn in every figure."""
 
     label: str
     color: str
@@ -50,12 +50,13 @@ LOOKS: dict[str, Look] = {
 LOOKS["cql_qr_dqn"] = LOOKS["cql_sac"] = LOOKS["cql"]
 
 VALUES: Colormap = plt.get_cmap("viridis")  # values and Q: perceptually uniform
-# Counts: one hue, from nearly transparent to full, so that more is stronger on either background.
+# Counts: one hue, from nearly transparent to opaque, so that more is stronger on any background.
 COUNTS: Colormap = LinearSegmentedColormap.from_list(
     "counts", [(0.16, 0.55, 0.85, 0.10), (0.16, 0.55, 0.85, 1.0)]
 )
 
-IMPOSSIBLE = "#e1672a"  # values that no policy can reach; the colour of TD3, which believes in them
+# For values that no policy can reach: the colour of TD3, which predicts them.
+IMPOSSIBLE = "#e1672a"
 
 RC: dict[str, Any] = {
     "figure.figsize": (6.2, 3.4),  # one inch is 72 pixels of the page
@@ -84,24 +85,24 @@ RC: dict[str, Any] = {
     "patch.edgecolor": INK,
     "hatch.color": INK,
     "image.cmap": "viridis",
-    "svg.fonttype": "none",  # letters stay letters: they can be searched, read and zoomed
+    "svg.fonttype": "none",  # text stays text: it can be searched, read aloud and zoomed
     "svg.hashsalt": "offline_tutor",  # the same figure gives the same file
 }
 
 
 def use_style() -> None:
-    """Make the book's look Matplotlib's default, for all figures that are made from now on.
+    """Make the book's style Matplotlib's default for all figures made from now on.
 
-    A chapter calls it once, after its imports. Importing the package does not, since that would
-    change the figures of a program that only reads something here.
+    A chapter calls this once, after its imports. Importing the package does not, because that
+    would change the figures of every program that imports it.
     """
     plt.style.use(RC)
 
 
 def look(method: str) -> Look:
-    """Return the look of a method by its module's name, such as "td3_bc"."""
+    """Return the look of a method or a reference by its name, such as "td3_bc"."""
     if method not in LOOKS:
-        raise ValueError(f"no look for {method!r}; there is one for: {', '.join(LOOKS)}")
+        raise ValueError(f"no look for {method!r}; there are looks for: {', '.join(LOOKS)}")
     return LOOKS[method]
 
 
@@ -118,7 +119,7 @@ def line(method: str, **changes: Any) -> dict[str, Any]:
 
 
 def add_colorbar(drawn: ScalarMappable, label: str, *, impossible: bool = False) -> None:
-    """Add a flat colour bar under the axes; its tip shows the colour of impossible values."""
+    """Add a flat colour bar below the axes; with `impossible`, its tip shows that colour."""
     axes = drawn.axes  # type: ignore[attr-defined]
     bar = axes.figure.colorbar(
         drawn,
@@ -131,5 +132,5 @@ def add_colorbar(drawn: ScalarMappable, label: str, *, impossible: bool = False)
     )
     bar.set_label(f"{label} (orange: impossible)" if impossible else label, fontsize=12)
     bar.outline.set_visible(False)
-    bar.solids.set_edgecolor("face")  # hides the hair lines between its steps
+    bar.solids.set_edgecolor("face")  # hides the hairlines between its steps
     bar.locator = MaxNLocator(4)

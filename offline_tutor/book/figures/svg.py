@@ -1,7 +1,7 @@
-"""A Matplotlib figure as a clean piece of SVG that can stand in any page, light or dark.
+"""Matplotlib figures as clean SVG that fits into any page, light or dark.
 
-Matplotlib writes a whole file: fixed colours, fixed fonts, a style sheet for the page around it
-and names that clash with those of the next figure. A `Picture` keeps the drawing alone.
+Matplotlib writes a complete file, with fixed colours and fonts, a style sheet that affects the page
+around it, and ids that clash with those of the next figure. A `Picture` keeps only the drawing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from matplotlib.text import Text
 
 from offline_tutor.book.figures.style import INK, PAPER
 
-_RASTER_DPI = 144  # two pixels of an image for each pixel of the page, for sharp screens
-_SLACK = 4  # pixels that a drawing may be larger than its paper: other fonts have other widths
+_RASTER_DPI = 144  # two image pixels per pixel of the page, for high-resolution screens
+_SLACK = 4  # pixels that a drawing may exceed its figure by, since fonts differ in width
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _NAME = re.compile(r'(\bid=\\?"|url\(#|href=\\?"#)([\w.-]+)')  # also inside a script's strings
 _AROUND_LETTER = re.compile(r" ?([A-Za-z]) ?")
@@ -31,7 +31,7 @@ _seen: dict[str, int] = {}
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing: its size in pixels, named shapes used in it, and its parts from back to front."""
+    """A drawing: its size in pixels, the named shapes it uses, and its parts from back to front."""
 
     width: float
     height: float
@@ -46,9 +46,9 @@ class Picture:
 def svg_element(
     width: float, height: float, definitions: tuple[str, ...], parts: tuple[str, ...]
 ) -> str:
-    """Return an `<svg>` whose last child holds the parts, so that a slider can exchange them.
+    """Return an `<svg>` whose last child holds the parts, so that a slider can replace them.
 
-    Beside others it shrinks to 80 % of its width before it wraps, which letters of 13 pixels bear.
+    In a row it shrinks to 80 % of its width before it wraps; text of 13 pixels remains legible.
     """
     room = f"flex:1 1 {0.8 * width:.0f}px;max-width:min(100%,{width:g}px);height:auto"
     return (
@@ -63,7 +63,7 @@ def picture(figure: Figure) -> Picture:
     """Return the drawing of a figure; the figure itself is not changed.
 
     Raises:
-        ValueError: something, most often a title, sticks out and would be cut.
+        ValueError: if something, most often a title, extends beyond the edge and would be cut off.
     """
     root = ElementTree.fromstring(_matplotlib_svg(figure))
     width, height = (float(number) for number in root.attrib["viewBox"].split()[2:])
@@ -75,7 +75,7 @@ def picture(figure: Figure) -> Picture:
 
 
 def _check_inside(figure: Figure) -> None:
-    """Raise a ValueError when a drawing is larger than its paper: nothing else would tell."""
+    """Raise a ValueError if a drawing exceeds its figure, which would otherwise go unnoticed."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     width, height = figure.get_size_inches()
     box = figure.get_tightbbox(renderer)
@@ -103,7 +103,7 @@ def _check_inside(figure: Figure) -> None:
 
 
 def _matplotlib_svg(figure: Figure) -> str:
-    """Return the file that `figure.savefig` would write, without its second drawing for layout."""
+    """Return what `figure.savefig` would write, without drawing a second time for the layout."""
     file, canvas, dpi = io.StringIO(), figure.canvas, figure.dpi
     try:
         figure.dpi = _RASTER_DPI
@@ -116,9 +116,9 @@ def _matplotlib_svg(figure: Figure) -> str:
 
 
 def unique_names(markup: str) -> str:
-    """Rename what the markup defines, so that it can stand beside any other on one page.
+    """Rename the ids in the markup, so that they clash with no others on the page.
 
-    The new names depend on the markup and on how often it was seen in this process: a notebook
+    The new names depend on the markup and on how often this process has seen it, so a notebook
     that runs from top to bottom always writes the same page.
     """
     digest = hashlib.sha256(markup.encode()).hexdigest()[:8]
@@ -134,19 +134,19 @@ def unique_names(markup: str) -> str:
 
 
 def _clean(element: ElementTree.Element) -> None:
-    """Strip one element of name spaces, fonts and false precision; give it the page's colours."""
+    """Remove an element's namespaces, fonts and excess digits; give it the page's colours."""
     element.tag = element.tag.split("}")[-1]
     element.text = (element.text or "").strip("\n") if element.tag in {"text", "tspan"} else None
     element.tail = None
     for key in list(element.attrib):
         value = element.attrib.pop(key)
-        key = key.split("}")[-1]  # xlink:href is plain href in a page
+        key = key.split("}")[-1]  # in HTML, xlink:href is plain href
         if key == "style":
             value = _page_style(value)
         elif key == "href":
             value = re.sub(r"\s+", "", value)
         elif key == "transform" and "scale" in value:
-            pass  # a factor needs all its digits
+            pass  # a scale factor needs all its digits
         elif key != "id":
             value = " ".join(_NUMBER.sub(_two_decimals, value).split())
         if key == "d":
@@ -178,7 +178,7 @@ def _drop_unused_names(root: ElementTree.Element) -> None:
 
 
 def _take_definitions(root: ElementTree.Element) -> Iterator[str]:
-    """Move what is defined for use elsewhere (markers, clipping shapes) out of the drawing."""
+    """Remove the definitions (markers, clipping shapes) from the drawing and yield them."""
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag == "defs":
@@ -188,7 +188,7 @@ def _take_definitions(root: ElementTree.Element) -> Iterator[str]:
 
 
 def _parts(element: ElementTree.Element) -> Iterator[str]:
-    """Yield what is drawn, from back to front; groups that only hold others dissolve."""
+    """Yield the drawn elements, from back to front; flatten groups that only contain others."""
     for child in element:
         if child.tag == "g" and not child.attrib:
             yield from _parts(child)
@@ -197,7 +197,7 @@ def _parts(element: ElementTree.Element) -> Iterator[str]:
 
 
 def _invisible(element: ElementTree.Element) -> bool:
-    """Whether this is an empty background: Matplotlib writes one for each figure and axes."""
+    """Return whether this is an empty background, as Matplotlib writes for figures and axes."""
     return element.tag == "path" and element.attrib.get("style") == "fill:none"
 
 

@@ -1,4 +1,4 @@
-"""A control that trains with a number of the reader's own, and shows the run as it goes."""
+"""A control that trains with a number of the reader's choice and shows the run live."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ def try_out(
     high: float,
     start: float,
 ) -> None:
-    """Show a slider in powers of ten and a button that trains with the number it stands at.
+    """Show a logarithmic slider, and a button that trains with the number chosen.
 
-    Where no reader sits at the notebook, as when the book is built, one sentence says where to
-    run it; where ipywidgets is not installed, one says so.
+    If no reader is at the notebook, as when the book is built, a sentence says where to run it
+    instead; if ipywidgets is not installed, a sentence says so.
 
     Args:
-        train: called as `train(number, show)`; it passes `show` to `train` as a callback.
+        train: called as `train(number, show)`; it passes `show` to `offline_tutor.train` as a
+            callback.
         plot: draws the run.
-        name: what the number is called.
-        low: the least number that can be chosen, above 0.
-        high: the greatest.
-        start: where the slider stands at first.
+        name: the name of the number.
+        low: the smallest number that can be chosen, above 0.
+        high: the largest number that can be chosen.
+        start: the number chosen at first.
     """
     if not attended():
         _say(_WHERE.format(name=name))
@@ -56,13 +57,13 @@ def try_out(
     ends = {"min": math.log10(low), "max": math.log10(high)}
     slider = ipywidgets.FloatLogSlider(value=start, description=name, step=0.1, **ends)
     button = ipywidgets.Button(description="Train")
-    picture = ipywidgets.HTML()  # takes new content from a callback in every front end
+    picture = ipywidgets.HTML()  # a callback can change it in every front end
     button.on_click(lambda _: _train_once(train, plot, slider, button, picture))
     display(ipywidgets.VBox([ipywidgets.HBox([slider, button]), picture]))
 
 
 def attended() -> bool:
-    """Whether somebody sits at the notebook: programs that run one say that none can answer."""
+    """Return whether a person is at the notebook: programs that run notebooks disallow input."""
     if not in_notebook():
         return False
     from IPython import get_ipython
@@ -73,7 +74,7 @@ def attended() -> bool:
 def _train_once(
     train: Callable[[float, Show], Any], plot: LivePlot, slider: Any, button: Any, picture: Any
 ) -> None:
-    """Train with the slider's number and draw each record; an error is shown and raised."""
+    """Train with the slider's number and draw each record; show an error and re-raise it."""
     number = slider.value
     chosen = f"{slider.description} {number:.2g}"
     button.disabled = True

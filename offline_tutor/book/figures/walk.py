@@ -1,7 +1,7 @@
-"""A maze that the reader walks in, and that tells at every place what the dataset did there.
+"""A maze that the reader can walk through, which shows what the dataset did at each place.
 
 Everything is in the page: the maze's physics in a few lines of JavaScript, and the dataset's rows
-in four bytes each. It needs no kernel and no other host.
+in four bytes each. It needs neither a kernel nor another host.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from offline_tutor.environments import (
 )
 
 NEAR = 0.25  # in cells: rows that begin within this distance of the reader are "near"
-_ARROWS = 40  # so many of the rows near by are drawn, as arrows
-_ARROW = 0.8  # length in cells of the arrow of a full step: longer than the step, to be seen
+_ARROWS = 40  # at most this many of the nearby rows are drawn as arrows
+_ARROW = 0.8  # length in cells of a full step's arrow; longer than the step, so as to be seen
 _SIDE = 4.4  # inches
 _LIMITS = (0.5, 6.5)  # what `draw_maze` shows, in x and in y
-_SCALE = 72 * _SIDE / (_LIMITS[1] - _LIMITS[0])  # pixels a cell
-_FINENESS = 50  # positions are rounded to this part of a cell, so that one byte holds them
+_SCALE = 72 * _SIDE / (_LIMITS[1] - _LIMITS[0])  # pixels per cell
+_FINENESS = 50  # places per cell to which positions are rounded, so that one byte holds each
 _READER = look("online").color
 
 _STYLE = f"""<style>
@@ -82,7 +82,7 @@ _CONTROL = """<div class="ot-walk" data-lm-suppress-shortcuts="true" hidden><div
 
 _INVITATION = (
     "Walk with the arrow keys or the buttons, tap where you want to go, or drag the dot. "
-    "The arrows are the steps of rows that begin near by."
+    "The arrows are the steps of rows that begin nearby."
 )
 
 
@@ -93,20 +93,19 @@ def playable_maze(
     caption: str | None = None,
     still: tuple[float, float] = (3.5, 1.5),
 ) -> None:
-    """Show the maze with a dot that the reader walks, and what the dataset did near the dot.
+    """Show the maze with a dot that the reader moves, and what the dataset did near the dot.
 
-    The reader's steps are those of `PointMaze`, noise and walls included, of full length from the
-    keyboard and the buttons. Which rows are near is computed from positions rounded to a fiftieth
-    of a cell.
+    The reader's steps are those of `PointMaze`, including noise and walls; the keyboard and the
+    buttons take full steps. Nearby rows are found by positions rounded to a fiftieth of a cell.
 
     Args:
-        dataset: one recorded in `PointMaze`.
+        dataset: a dataset recorded in `PointMaze`.
         alt: a sentence that says what the figure shows.
         caption: text below the figure.
-        still: the place (x, y) whose rows are drawn where no script runs, as in print.
+        still: the place (x, y) whose nearby rows are drawn if no script runs, as in print.
 
     Raises:
-        ValueError: the description is not a sentence, or a row lies outside the maze.
+        ValueError: if the description is not a sentence, or a row lies outside the maze.
     """
     packed, background, foreground = packed_rows(dataset), _square(), _square()
     for figure in (background, foreground):
@@ -124,9 +123,9 @@ def walk_html(
     alt: str,
     caption: str | None = None,
 ) -> str:
-    """Return the HTML that `playable_maze` displays, complete in itself.
+    """Return the HTML that `playable_maze` displays, self-contained.
 
-    What the foreground has and the background has not is shown where no script runs.
+    Parts of the foreground that the background does not have are shown only if no script runs.
     """
     under, whole = picture(background), picture(foreground)
     above = [part for part in whole.parts if part not in under.parts]
@@ -145,7 +144,7 @@ def walk_html(
 
 
 def world() -> dict[str, Any]:
-    """Return the numbers of the maze and of its drawing that the script needs."""
+    """Return the numbers of the maze and its drawing that the script needs."""
     return {
         "corridors": [[low.tolist(), high.tolist()] for low, high in zip(*CORRIDORS, strict=True)],
         "step": STEP,
@@ -161,7 +160,7 @@ def world() -> dict[str, Any]:
         "top": _LIMITS[1],
         "scale": _SCALE,
         "grip": 18,  # pixels, for fingers
-        "pace": 150,  # milliseconds a step while the dot is dragged
+        "pace": 150,  # milliseconds per step while the dot is dragged
         "arrows": _ARROWS,
         "arrow": _ARROW * _SCALE,  # pixels
         "invitation": _INVITATION,
@@ -169,7 +168,7 @@ def world() -> dict[str, Any]:
 
 
 def packed_rows(dataset: Dataset) -> bytes:
-    """Return four bytes a row: the position in fiftieths of a cell, the action in 127ths."""
+    """Return four bytes per row: the position in fiftieths of a cell, the action in 127ths."""
     positions = np.asarray(dataset.transitions.observations, float)
     not_here = f"playable_maze: dataset {dataset.name!r} was not recorded in PointMaze"
     if positions.shape[1:] != (2,):
@@ -211,7 +210,7 @@ def _draw_counts(ax: Axes, positions: np.ndarray) -> None:
 
 
 def _draw_still(ax: Axes, dataset: Dataset, place: np.ndarray) -> None:
-    """Draw what the script draws, for a reader who stands at the place (2,)."""
+    """Draw what the script draws for a reader at the place (2,)."""
     positions, actions = dataset.transitions.observations, dataset.transitions.actions
     near = np.flatnonzero(np.linalg.norm(positions - place, axis=1) <= NEAR)
     near = near[:: max(1, -(-len(near) // _ARROWS))]

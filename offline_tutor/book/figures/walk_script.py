@@ -1,11 +1,11 @@
-"""The script of the playable maze: its physics, what the dataset did near by, the reader's hand.
+"""The script of the playable maze: its physics, the dataset's nearby rows, the reader's moves.
 
 `world` holds the maze's numbers and `rows` the dataset's, both written by `walk.py`. The first two
-parts touch no page, so that the tests can run them beside `PointMaze` and NumPy.
+parts do not use the page, so that the tests can compare them with `PointMaze` and NumPy.
 """
 
 PHYSICS = """
-// As offline_tutor.environments.slide: the wall stops one direction, not the other.
+// Like offline_tutor.environments.slide: a wall stops only the motion towards it.
 const slide = (at, move, axis) => {
   let low = Infinity, high = -Infinity;
   for (const [from, to] of world.corridors)
@@ -110,11 +110,11 @@ const aim = event => {
   return [world.left + x * k - at[0], world.top - y * k - at[1]].map(part => part / world.step);
 };
 
-// Less than half a step from the dot is on the dot, and no wish to go anywhere.
+// Within half a step of the dot the pointer is on the dot, and does not move it.
 const head = event => { if (Math.hypot(...aim(event)) > .5) walk(aim(event)); };
 let drag = null, dragged = false;
 svg.addEventListener("pointerdown", () => { dragged = false; }, true);
-// Chromium heeds no touch-action inside a drawing: without this, dragging scrolls the page.
+// Chromium ignores touch-action inside a drawing: without this, dragging scrolls the page.
 dot.addEventListener("touchstart", event => event.preventDefault(), { passive: false });
 dot.addEventListener("pointerdown", event => {
   event.preventDefault(); maze.focus({ preventScroll: true });

@@ -1,7 +1,7 @@
 """`cartpole/mixed-v0`, `expert-v0` and `random-v0`: linear controllers balance a pole.
 
 A linear controller pushes right where the weighted sum of the cart's position and speed and the
-pole's angle and angular speed is positive. Good weights balance for ever, most others do not.
+pole's angle and angular speed is positive. Good weights balance it for ever; most others do not.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ EXPERT = "cartpole/expert-v0"
 RANDOM = "cartpole/random-v0"
 SEED = 0
 NOISE = 0.1  # probability of a random action in the mixed set
-BAD = (  # weights of position (1/m), speed (s/m), angle (1/rad), angular speed (s/rad)
+# Weights of position (1/m), speed (s/m), angle (1/rad), angular speed (s/rad). The episodes of bad
+# ones last 30 to 45 steps, those of random actions 23.
+BAD = (
     (0.9, -0.9, 0.5, -0.3),
     (0.0, -0.6, 0.0, -0.1),
     (0.4, -1.7, -2.3, 1.1),
     (0.7, -0.3, 0.4, 0.0),
-)  # their episodes last 30 to 45 steps, those of random actions 23
+)
 GOOD = (0.0, 0.0, 1.3, 0.1)
 BEST = (0.3, 0.5, 2.0, 1.0)
 
@@ -53,7 +55,7 @@ def record_expert() -> Recording:
 
 
 def record_random() -> Recording:
-    """Push left and right at random, 300 episodes."""
+    """Push left or right at random for 300 episodes."""
     return _recording(
         play(BEST, 1.0, 300, 0),
         "uniformly random actions",
@@ -70,7 +72,7 @@ def play(weights: tuple[float, ...], noise: float, episodes: int, index: int) ->
 
 
 def push(weights: jax.Array, observations: jax.Array) -> jax.Array:
-    """Return 1, to the right, where the weighted sum is positive, else 0: (episodes,)."""
+    """Return (episodes,) actions: 1, to the right, where the weighted sum is positive, else 0."""
     return (observations @ weights > 0).astype(int)
 
 

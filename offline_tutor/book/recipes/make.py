@@ -1,8 +1,9 @@
-"""Make an embedded dataset again: `python -m offline_tutor.book.recipes.make maze/stitch-v0`.
+"""Remake an embedded dataset: `python -m offline_tutor.book.recipes.make maze/stitch-v0`.
 
-On the same machine it is the same bytes, which `data/embedded/SHA256SUMS` records. Learning
-online amplifies the last bit of a sum, so that the pendulum sets are the same elsewhere only where
-sums are rounded alike: with the versions of requirements.txt on an x86-64 processor with AVX2.
+The same machine writes the same bytes, whose checksums are in `data/embedded/SHA256SUMS`. Learning
+online amplifies differences in the last bit of a sum, so the pendulum datasets come out the same
+elsewhere only if sums are rounded alike: with the versions of requirements.txt on an x86-64
+processor with AVX2.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ RECIPES = {
 }
 
 
-# Newer instructions round sums in another order; JAX reads this when its first array is made.
+# Newer instructions sum in a different order. JAX reads this flag when it makes its first array.
 SAME_ROUNDING = "--xla_cpu_max_isa=AVX2"
 
 
 def main() -> None:
-    """Read the command line, make the dataset, say where it is."""
+    """Read the command line, make the datasets and print where they are."""
     if platform.machine() in ("x86_64", "AMD64"):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {SAME_ROUNDING}"
     parser = argparse.ArgumentParser(prog="python -m offline_tutor.book.recipes.make")
@@ -40,7 +41,7 @@ def main() -> None:
         "--output",
         type=Path,
         default=library.ROOT,
-        help="folder to write to (default: the package's own, whose checksums are then renewed)",
+        help="folder to write to (default: the package's own, whose checksums are then updated)",
     )
     arguments = parser.parse_args()
     for name in RECIPES if arguments.name == "all" else [arguments.name]:

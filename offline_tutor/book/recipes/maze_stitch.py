@@ -1,7 +1,7 @@
-"""`maze/stitch-v0`: two kinds of walk that share a corridor, none of which is the one wanted.
+"""`maze/stitch-v0`: two kinds of walk that share a corridor; neither is the one wanted.
 
 Most episodes lead from A to C, some from B to the goal D. The test starts at A: the way to the goal
-has to be stitched together from the first half of the one and the second half of the other.
+has to be stitched together from the first half of one walk and the second half of another.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ NOISE = 0.5  # standard deviation of the noise on the walker's actions
 
 
 def record() -> Recording:
-    """Walk all episodes."""
+    """Record all walks."""
     episodes = []
     for index, (start, end, count) in enumerate(WALKS):
         walker = jax.tree_util.Partial(walk, next_centres(end))
         key = jax.random.fold_in(jax.random.key(SEED), index)
         rows = rollout(walker, PointMaze(start), key, episodes=count, noise=NOISE)
-        # What the maze makes of a longer action is recorded, not the action: never beyond the disc.
+        # Actions longer than 1 are recorded as the maze carries them out: scaled to length 1.
         speeds = jnp.linalg.norm(rows.actions, axis=-1, keepdims=True)
         rows = rows._replace(actions=rows.actions / jnp.maximum(1.0, speeds))
         episodes += split_episodes(rows)
@@ -56,7 +56,7 @@ def walk(centres: jax.Array, observations: jax.Array) -> jax.Array:
 
 
 def next_centres(place: str) -> jax.Array:
-    """Return where to head for from each cell to reach a place: (columns, rows from below, 2)."""
+    """Return (columns, rows from below, 2): where to head from each cell to reach a place."""
     free = ~PointMaze.cells[::-1].T  # [x, y] is the cell that reaches from (x, y) to (x + 1, y + 1)
     centres = np.zeros((*free.shape, 2), np.float32)
     goal = tuple(np.floor(PointMaze.places[place]).astype(int).tolist())

@@ -1,8 +1,8 @@
 """`pendulum/replay-v0` and `pendulum/medium-v0`: a broad and a narrow record of one TD3 run.
 
-The replay is everything that TD3 tried while it learnt to swing a pendulum up, from random torques
-to near mastery. The medium set is what its half-trained policy does, over and over, with a little
-noise.
+The replay contains everything that TD3 tried while it learned to swing a pendulum up, from random
+torques to near mastery. The medium set contains many episodes of its half-trained policy, with a
+little noise.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from offline_tutor.types import Transitions
 REPLAY = "pendulum/replay-v0"
 MEDIUM = "pendulum/medium-v0"
 REPLAY_STEPS = 12_000
-# Chosen out of a dozen snapshots of four runs. By returns, offline TD3 fails on data of every one;
-# on this one its values also leave what is possible within 6000 steps.
+# Chosen from a dozen snapshots of four runs. Judged by returns, offline TD3 fails on data from each
+# of them; on data from this one, its values also exceed what is possible within 6000 steps.
 MEDIUM_STEPS = 5_000
 MEDIUM_EPISODES = 50
 NOISE = 0.1  # standard deviation of the noise on the medium policy, in units of the largest torque
@@ -37,7 +37,7 @@ CONFIG = TD3.Config(
 
 
 def record_replay() -> Recording:
-    """Train TD3 online and keep all that it tried."""
+    """Train TD3 online and keep everything that it tried."""
     _, replay = train_online(
         TD3, Pendulum(), config=CONFIG, num_steps=REPLAY_STEPS, batch_size=64, seeds=[SEED]
     )

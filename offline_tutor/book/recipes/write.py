@@ -1,4 +1,4 @@
-"""Writing a dataset in Minari's format, small, and the same bytes every time."""
+"""Write a dataset in Minari's format, as a small file with the same bytes every time."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ AUTHOR = "The offline_tutor authors"
 
 @dataclass(frozen=True)
 class Recording:
-    """What a recipe hands over.
+    """What a recipe returns.
 
     Attributes:
-        episodes: transitions in order, one entry an episode; NumPy arrays, with which Minari is
-            40 times faster. An episode that does not end with a termination was cut.
-        environment: the environment that was acted in.
+        episodes: transitions in order, one entry per episode, as NumPy arrays, with which Minari is
+            40 times faster. An episode that does not end with a termination was cut off.
+        environment: the environment in which the episodes were recorded.
         evaluation: the environment to test policies in.
-        algorithm: what acted.
+        algorithm: what chose the actions.
         description: what the dataset is for, in a few sentences.
     """
 
@@ -55,7 +55,7 @@ def write(name: str, recording: Recording, root: Path) -> Path:
                 eval_env=recording.evaluation,
                 algorithm_name=recording.algorithm,
                 author=AUTHOR,
-                author_email=set(),  # the authors are reached through the repository
+                author_email=set(),  # the authors can be reached through the repository
                 code_permalink=f"python -m offline_tutor.book.recipes.make {name}",
                 description=recording.description,
             )
@@ -71,8 +71,8 @@ def write(name: str, recording: Recording, root: Path) -> Path:
 
 
 def split_episodes(rows: Trajectories) -> list[Transitions]:
-    """Cut trajectories played side by side into episodes of their own lengths."""
-    columns = [np.asarray(column) for column in rows[:5]]  # those of Transitions
+    """Split trajectories that were played in parallel into episodes of their own lengths."""
+    columns = [np.asarray(column) for column in rows[:5]]  # the fields of Transitions
     lengths = np.asarray(rows.valid).sum(axis=1)
     return [
         Transitions(*(column[index, :length] for column in columns))
@@ -98,8 +98,8 @@ def buffer(index: int, episode: Transitions) -> EpisodeBuffer:
 def pack(source: Path, target: Path) -> None:
     """Copy an HDF5 file with every array in one piece: a fifth of the size for short episodes.
 
-    Minari stores arrays in chunks, so that they can grow, at some 15 kB an episode. Neither copy
-    carries the time at which it was written.
+    Minari stores arrays in chunks, so that they can grow, which costs about 15 kB per episode. The
+    copy does not record when it was written.
     """
     with h5py.File(source) as old, h5py.File(target, "w", libver=("earliest", "v110")) as new:
         for index in range(len(old)):
