@@ -1,4 +1,4 @@
-"""The pages that list the package: every public name, as the source says it, and where it is built.
+"""The pages that list the package: every public name, as in the source, and where it is built.
 
 Written from the source text, not from imported modules: signatures then read as their author wrote
 them (`critic: Critic`, not what the alias stands for), fields and constants keep their comments,
@@ -23,19 +23,20 @@ HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 # In a page, besides `<!-- api: offline_tutor.data -->`: which page lists what, where all is built.
 PAGES_TABLE = re.compile(r"<!-- the table of pages -->")
 BUILDS_TABLE = re.compile(r"<!-- the table of builds -->")
-LONG = 60  # characters of a constant's value from which it is left out
+LONG = 60  # values of constants with this many characters or more are left out
 Type = griffe.Expr | str | None
 DERIVED = {"dataclasses.replace", "functools.partial"}  # a value with parts of its own
 
 
 def annotation(written: Type) -> str:
-    """A type as the source has it, with the package's names in full; shown is the last part."""
+    """A type as in the source, with full names of the package, of which the last part is shown."""
     if not isinstance(written, griffe.Expr):
         return str(written)
     if isinstance(written, griffe.ExprName | griffe.ExprAttribute):
         if address := listed(written.canonical_path):
             return f"~{address}"
-        alias = known(written.canonical_path)  # one that no page lists says nothing to a reader
+        # No page lists it, so its name alone would not help a reader.
+        alias = known(written.canonical_path)
         return annotation(alias.value) if alias and alias.is_attribute else str(written)
     return "".join(map(annotation, written.iterate(flat=False)))
 
@@ -190,12 +191,12 @@ def entry(of: griffe.Object, more: Sequence[str] = ()) -> str:
 
 
 def short(module: str) -> str:
-    """A module's name as headings have it, which stand beside the page."""
+    """A module's name as it appears in headings."""
     return module.removeprefix(f"{PACKAGE}.")
 
 
 def entries(name: str) -> str:
-    """A section with everything public of a module, as MyST."""
+    """A section with everything public in a module, as MyST."""
     built = {build.name: build for build in reversed(agreement.builds())}
     lines = [f"## `{short(name)}`", "", f"```{{py:module}} {name}", "```", ""]
     lines += [text_of(find(name)), ""]

@@ -62,7 +62,7 @@ def browsing() -> Iterator[Browser]:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a folder on a free port of 127.0.0.1 and records what was asked for in vain."""
+    """Serves a folder on a free port of 127.0.0.1 and records requests for missing files."""
 
     daemon_threads = True
 

@@ -1,6 +1,6 @@
-"""Comments as parts of a page: what stands beside a field or a constant, or right above it.
+"""Comments as parts of a page: those beside a field or a constant, or directly above it.
 
-Griffe reads docstrings and not comments, in which the package says what a field means.
+Griffe reads docstrings but not comments, which is where the package says what a field means.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tokenize
 
 
 def comments(source: str) -> dict[int, tuple[str, bool]]:
-    """By line: a comment without its `#`, and whether it has the line for itself."""
+    """For each line with a comment: its text without `#`, and whether it is alone on the line."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {
         token.start[0]: (token.string.lstrip("# "), not token.line[: token.start[1]].strip())
@@ -20,7 +20,7 @@ def comments(source: str) -> dict[int, tuple[str, bool]]:
 
 
 def comment_on(first: int, last: int, known: dict[int, tuple[str, bool]]) -> str:
-    """What is said beside the lines of a definition, else right above it."""
+    """The comments beside the lines of a definition, or else those directly above it."""
     beside = [known[line][0] for line in range(first, last + 1) if line in known]
     if beside:
         return " ".join(beside)

@@ -38,12 +38,12 @@ def key(notebook: nbformat.NotebookNode) -> str:
 
 
 def recorded() -> dict[str, str]:
-    """Fingerprint by key of the chapters in the cache."""
+    """The fingerprints of the chapters in the cache, by key."""
     return json.loads(FINGERPRINTS.read_text(encoding="utf-8")) if FINGERPRINTS.is_file() else {}
 
 
 def record(found: dict[str, str]) -> None:
-    """Records with which fingerprints the cache's outputs under these keys were made."""
+    """Records the fingerprints, by key, with which the outputs in the cache were made."""
     CACHE.mkdir(parents=True, exist_ok=True)
     partial = FINGERPRINTS.with_suffix(".partial")
     partial.write_text(json.dumps(recorded() | found, indent=1), encoding="utf-8")

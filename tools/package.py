@@ -1,4 +1,4 @@
-"""What of the package is public, and where it is defined and listed; griffe reads the source.
+"""Which names of the package are public, and where they are defined and listed, read by griffe.
 
 Public is what `__all__` names, or else what a module defines without an underscore. The pages in
 book/api say which modules are listed: `<!-- api: offline_tutor.data -->`.
@@ -32,17 +32,17 @@ def package() -> griffe.Module:
 
 
 def find(path: str) -> griffe.Object:
-    """What the package has under a full name, wherever that is defined.
+    """The object of the package with this full name, wherever it is defined.
 
     Raises:
-        KeyError: it has no such name.
+        KeyError: there is no such name.
     """
     found = package().modules_collection[path]
     return found.final_target if isinstance(found, griffe.Alias) else found
 
 
 def known(path: str) -> griffe.Object | None:
-    """What the package has under a full name; None if the name is another's."""
+    """The object of the package with this full name; None if the name is not the package's."""
     try:
         return find(path) if path.startswith(f"{PACKAGE}.") else None
     except (KeyError, griffe.AliasResolutionError):  # an attribute of a value; another's module
@@ -75,10 +75,10 @@ def defined(module: griffe.Object) -> Iterator[griffe.Object]:
 
 @cache
 def addresses() -> dict[str, str]:
-    """By the full name under which something is defined, that under which it is listed.
+    """Maps the full name under which something is defined to the one under which it is listed.
 
-    They are the same where a page lists the module that defines it, else it is listed with a
-    package that hands it on.
+    They are the same if a page lists the module that defines it; otherwise it is listed with a
+    package that re-exports it.
     """
     found: dict[str, str] = {}
     for module in modules():

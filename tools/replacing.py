@@ -1,6 +1,6 @@
-"""Replacements in what others wrote: each must find what it looks for.
+"""Replacements in text that others wrote: each must find what it looks for.
 
-A theme or a library that changes would otherwise leave a replacement without effect, in silence.
+Otherwise a theme or a library that changes would silently leave a replacement without effect.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def replace(text: str, old: Old, new: New, where: object) -> str:
 
 
 class Replacements:
-    """Replacements in many files, of which not each has everything, but one must."""
+    """Replacements across many files: each must find its text in at least one of them."""
 
     def __init__(self) -> None:
         self.counts: Counter[Old] = Counter()
@@ -52,10 +52,10 @@ class Replacements:
         return text
 
     def check(self, where: object) -> None:
-        """Looks back on all that was tried.
+        """Checks that every replacement has found something.
 
         Raises:
-            NothingToReplace: none of the files had what one of the replacements looks for.
+            NothingToReplace: no file contained what one of the replacements looks for.
         """
         for old, count in self.counts.items():
             if not count:

@@ -1,9 +1,9 @@
-"""The package's pages are written when the book is built, and chapters lead to them.
+"""The package's pages are written when the book is built, and chapters link to them.
 
-`<!-- api: offline_tutor.data -->` in a page becomes the list of all that is public in that module.
+`<!-- api: offline_tutor.data -->` in a page becomes the list of everything public in that module.
 Below each cell that builds something for the package stands a link to its entry; and where code
 first uses a name of the package, sphinx-codeautolink makes the name itself a link. It does not link
-what a cell defines, hence the line below. Notebooks hold no links: they would show as raw text
+what a cell defines, hence the line below. Notebooks contain no links: they would show as raw text
 elsewhere.
 """
 
@@ -75,7 +75,7 @@ def add_links(document: nodes.document, builds: list[agreement.Build]) -> None:
 
 
 def link_first_uses(html: str) -> str:
-    """A page on which code links to each entry once: a chapter would else have 250 such links."""
+    """A page on which code links to each entry once: or a chapter would have 250."""
     seen: set[str] = set()
 
     def kept(found: re.Match[str]) -> str:
@@ -111,7 +111,7 @@ def pages_to_read_again(app: Sphinx, *_: object) -> list[str]:
 def find_alias(
     app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, shown: nodes.Element
 ) -> nodes.Element | None:
-    """A type in a signature that is a short name for another, which Sphinx takes for no class."""
+    """Resolves a short name for a type in a signature, which Sphinx does not find as a class."""
     if node.get("refdomain") != "py" or node.get("reftype") != "class":
         return None
     domain, place = env.get_domain("py"), node.get("refdoc", "")

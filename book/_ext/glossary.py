@@ -42,10 +42,10 @@ CLOSED = (
 
 
 def forms(page: str) -> dict[str, str]:
-    """By every form of every term, in lower case, the term.
+    """Maps every form of every term, in lower case, to the term.
 
     Raises:
-        ValueError: one form belongs to two terms.
+        ValueError: a form belongs to two terms.
     """
     found: dict[str, str] = {}
     for block in FENCE.findall(page):

@@ -1,7 +1,7 @@
-"""Drops what pages would load and not use, and mends what the theme leaves wrong.
+"""Drops what pages would load without using it, and corrects faults in the theme's HTML.
 
 It works on the finished HTML, because the theme has no setting for any of it. A replacement that
-hits nothing in the whole book fails the build.
+finds nothing in the whole book fails the build.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ MENDED = {
     # ARIA: a list's children are its entries, and the role that docutils gives those is deprecated.
     'role="list" class="citation-list"': 'class="citation-list"',
     'role="doc-biblioentry"': "",
-    # A toggle of the contents that says nothing to those who do not see its arrow.
+    # The toggle in the contents has no name for readers who cannot see its arrow.
     TOGGLE: TOGGLE.replace("<summary", '<summary aria-label="Pages below"'),
     # A reader whose system is dark saw a flash of light until the theme's script at the end ran.
     'localStorage.getItem("theme") || "auto"': 'localStorage.getItem("theme") || '
@@ -138,7 +138,7 @@ def lighten(folder: Path) -> None:
     """Rewrites the pages of a built book.
 
     Raises:
-        ExtensionError: the theme has changed, and what is to be replaced is nowhere.
+        ExtensionError: the theme has changed, and no page contains what a replacement looks for.
     """
     scripts = (folder / ICONS).read_text(encoding="utf-8")
     pages = {

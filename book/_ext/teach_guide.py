@@ -27,10 +27,10 @@ HEAD = """| Chapter | Reading | Running | Exercises | Points |
 
 
 def reading_minutes(chapter: Chapter) -> int:
-    """What the chapter itself says, near its head.
+    """The minutes that the chapter itself states, near its beginning.
 
     Raises:
-        ValueError: it says nothing.
+        ValueError: it states none.
     """
     text = "\n".join(cell.source for cell in chapter.cells[:3])
     if not (found := READING.search(text)):
