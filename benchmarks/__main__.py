@@ -120,7 +120,7 @@ def make_their_environment() -> Path:
     python = THEIRS / "bin" / "python"
     requirements = Path(__file__).with_name("requirements.txt")
     stamp = THEIRS / "installed.txt"
-    if not stamp.exists() or stamp.read_text() != requirements.read_text():
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != requirements.read_text(encoding="utf-8"):
         print("Installing d3rlpy and PyTorch in", THEIRS, flush=True)
         venv.create(THEIRS, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", requirements], check=True)
@@ -238,14 +238,14 @@ def keep(tables: dict[str, Any], rounds: int) -> Path:
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{jax.default_backend()}.json"
-    path.write_text(json.dumps({"meta": meta, **tables}, indent=1) + "\n")
+    path.write_text(json.dumps({"meta": meta, **tables}, indent=1) + "\n", encoding="utf-8")
     return path
 
 
 def processor() -> str:
     """What the processor calls itself, where it says so (Linux)."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
