@@ -15,7 +15,7 @@ from offline_tutor.algorithms import cql_sac, sac, td3
 from offline_tutor.algorithms.algorithm import Functions
 from offline_tutor.algorithms.cql_sac import CQL_SAC
 from offline_tutor.networks import gradient_step, log_density
-from offline_tutor.types import Array, Metrics, Params, PerRow, Scalar, Spec, Transitions
+from offline_tutor.types import Array, Metrics, Number, Params, PerRow, Scalar, Spec, Transitions
 
 
 class Config(cql_sac.Config):
@@ -76,7 +76,7 @@ def multiplier(log_multiplier: Scalar) -> Scalar:
 
 
 def multiplier_loss(
-    log_multiplier: Scalar, gaps: Array, target_gap: float | Scalar, alpha: float | Scalar
+    log_multiplier: Scalar, gaps: Array, target_gap: Number, alpha: Number
 ) -> Scalar:
     """Raises the multiplier while the gaps are above their target: appendix F of the paper."""
     return -multiplier(log_multiplier) * alpha * (gaps - target_gap).mean()
@@ -122,7 +122,7 @@ def update(state: State, batch: Transitions, key: Array, config: Config) -> tupl
     parent, metrics = PARENT.update(state.parent, batch, key, weighted)
     _, critic_key, _ = jax.random.split(key, 3)  # as the parent's update splits it
     state, gap_metrics = update_multiplier(state, batch, critic_key, config)
-    return state._replace(step=parent.step, parent=parent), metrics | gap_metrics
+    return state._replace(step=state.step + 1, parent=parent), metrics | gap_metrics
 
 
 def act(state: State, observations: Array, config: Config) -> Array:

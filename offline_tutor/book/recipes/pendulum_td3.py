@@ -1,8 +1,13 @@
-"""``pendulum/replay-v0`` and ``pendulum/medium-v0``: a broad and a narrow record of one TD3 run.
+"""`pendulum/replay-v0` and `pendulum/medium-v0`: a broad and a narrow record of one TD3 run.
 
 The replay is everything that TD3 tried while it learnt to swing a pendulum up, from random torques
 to near mastery. The medium set is what its half-trained policy does, over and over, with a little
 noise.
+
+The committed files were made by an earlier version, commit 3bbbe0c, whose training online drew its
+random numbers in another way: there ``python -m offline_tutor.datasets.make pendulum/replay-v0``
+makes them again, to the same bytes. This program makes records of the same kind by another run of
+TD3; it is kept as it was, seed and all, and was not tuned anew.
 """
 
 from __future__ import annotations
