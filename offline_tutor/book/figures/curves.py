@@ -93,7 +93,7 @@ def draw_references(ax: Axes, references: References | None, *, vertical: bool =
 class LivePlot:
     """A callback for `train` that draws the run so far; the book keeps its last state.
 
-        train(td3, dataset, callbacks=[LivePlot("q", "return", method="td3", alt="...")])
+        train(TD3, dataset, callbacks=[LivePlot("q", "return", method="td3", alt="...")])
 
     Args:
         names: metrics to show, a panel each; "return" is the evaluation. All that there are when
