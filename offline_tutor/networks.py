@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from offline_tutor.types import Array, Params
+from offline_tutor.types import Array, Number, Params
 
 
 class MLP(nn.Module):
@@ -38,7 +38,7 @@ def mlp(params: Params, x: Array) -> Array:
 
 
 def gradient_step(
-    loss: Callable[[Any], Array], params: Any, optimizer_state: Any, learning_rate: float
+    loss: Callable[[Any], Array], params: Any, optimizer_state: Any, learning_rate: Number
 ) -> tuple[Any, Any, Array]:
     """One step of Adam (Kingma and Ba, 2015) down the gradient of `loss`.
 

@@ -13,7 +13,10 @@ from jaxtyping import Float
 Array = jax.Array | np.ndarray
 Scalar = Float[Array, ""]
 PerRow = Float[Array, "batch"]  # one number for each row of a minibatch
+Number = float | Scalar  # of a configuration: inside jit, an array
 Returns = Float[Array, "batch quantiles"]  # several samples or quantiles of each row's return
+Samples = Float[Array, "batch samples"]  # the same, where there may be more or fewer of them
+Fractions = Float[Array, "quantiles"]  # of probability, one for each quantile
 
 # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
 Params = dict[str, dict[str, Array]]

@@ -9,10 +9,13 @@ import minari
 import numpy as np
 import pytest
 
+from offline_tutor.book.recipes import maze_stitch, pendulum_td3
 from offline_tutor.book.recipes.cartpole_linear import BEST, EXPERT, MIXED, RANDOM
 from offline_tutor.book.recipes.make import RECIPES
+from offline_tutor.book.recipes.write import write
 from offline_tutor.data import library, load_dataset
 from offline_tutor.environments import PointMaze
+from offline_tutor.types import Continuous
 
 CARTPOLE = [MIXED, EXPERT, RANDOM]
 CHECKSUMS = dict(
@@ -63,8 +66,8 @@ def test_its_environment_can_be_recovered(name, for_evaluation):
     environment = source.recover_environment(eval_env=for_evaluation)
     assert environment.spec.id == dataset.environment
     assert environment.observation_space.shape == (dataset.spec.observation_dim,)
-    if dataset.spec.num_actions is None:
-        assert np.array_equal(environment.action_space.low, dataset.spec.action_low)
+    if isinstance(dataset.spec.actions, Continuous):
+        assert environment.action_space.low.tolist() == list(dataset.spec.actions.low)
     else:
         assert environment.action_space.n == dataset.spec.num_actions
     observation, _ = environment.reset(seed=0)
@@ -96,8 +99,11 @@ def test_the_maze_records_what_was_executed():
 
 @pytest.mark.parametrize("name", ["pendulum/medium-v0", "pendulum/replay-v0"])
 def test_pendulum_rows_obey_the_simulator(name):
+    check_pendulum_rows(load_dataset(name).transitions)
+
+
+def check_pendulum_rows(rows):
     """Rewards and next observations follow from observations and actions, row by row."""
-    rows = load_dataset(name).transitions
     cosine, sine, speed = rows.observations.astype(float).T
     angle, torque = np.arctan2(sine, cosine), rows.actions[:, 0].astype(float)
     assert np.allclose(rows.rewards, -(angle**2 + 0.1 * speed**2 + 0.001 * torque**2), atol=1e-4)
@@ -156,9 +162,9 @@ def count_cells(dataset) -> int:
     return len(np.unique(np.minimum(cells, count - 1), axis=0))
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize("name", [*CARTPOLE, maze_stitch.NAME])
 def test_its_program_makes_it_again(name, tmp_path):
-    """Byte for byte on the machine that made it; the same episodes and nearly so elsewhere."""
+    """Byte for byte on the machine that made it, and nearly so elsewhere."""
     command = [
         sys.executable,
         "-m",
@@ -175,9 +181,24 @@ def test_its_program_makes_it_again(name, tmp_path):
         return
     ours, made = load_dataset(name), load_dataset(tmp_path / name)
     assert made.episode_lengths().tolist() == ours.episode_lengths().tolist()
-    # Learning amplifies the last bit of a sum, so that what follows it is alike only on the whole.
-    same = {"pendulum/replay-v0": 1000, "pendulum/medium-v0": 0}.get(name, len(ours))
-    for old, new in zip(ours.transitions, made.transitions, strict=True):
-        assert np.allclose(old[:same], new[:same], atol=1e-3)
-    expected = ours.episode_returns().mean()
-    assert made.episode_returns().mean() == pytest.approx(expected, abs=250)
+    for old, new in zip(ours.transitions[:5], made.transitions[:5], strict=True):
+        assert np.allclose(old, new, atol=1e-3)
+
+
+def test_the_pendulum_program_records_a_run_of_td3(tmp_path, monkeypatch):
+    """A short run: the committed files cannot be made again.
+
+    Commit 3bbbe0c made them. Training online has drawn its random numbers in another way since
+    then, so that the same seed gives another run; what is held here is that the program still makes
+    records of the same kind.
+    """
+    monkeypatch.setattr(pendulum_td3, "REPLAY_STEPS", 1200)
+    monkeypatch.setattr(pendulum_td3, "MEDIUM_STEPS", 1200)
+    monkeypatch.setattr(pendulum_td3, "MEDIUM_EPISODES", 3)
+    for name, episodes in ((pendulum_td3.REPLAY, 6), (pendulum_td3.MEDIUM, 3)):
+        write(name, RECIPES[name](), tmp_path)
+        ours, made = load_dataset(name), load_dataset(tmp_path / name)
+        assert made.episode_lengths().tolist() == [200] * episodes
+        assert (made.spec, made.environment) == (ours.spec, ours.environment)
+        check_pendulum_rows(made.transitions)
+        assert np.isclose(made.transitions.actions.std(), ours.transitions.actions.std(), atol=0.5)

@@ -9,14 +9,13 @@ import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from offline_tutor import data, environments, evaluation, training
-from offline_tutor.algorithms import bc, cql_qr_dqn, cql_sac, sac, td3, td3_bc
+from offline_tutor.algorithms import BC, CQL_QR_DQN, CQL_SAC, SAC, TD3, TD3_BC
 
 FOLDER = os.environ.get("OFFLINE_TUTOR_EXTERNAL_DATA")
 pytestmark = pytest.mark.skipif(
@@ -27,18 +26,18 @@ MEDIUM, REPLAY = "rllib_pendulum_medium", "d3rlpy_pendulum_replay"
 SIZES: dict[str, Any] = {"hidden": (64, 64), "actor_learning_rate": 1e-3}
 RATES: dict[str, Any] = {"critic_learning_rate": 1e-3, "discount": 0.98, "tau": 0.02}
 SOFT: dict[str, Any] = RATES | {"hidden": (64, 64), "temperature_learning_rate": 1e-3}
-CONFIGS = {
-    bc: bc.Config(**SIZES),
-    td3: td3.Config(**SIZES, **RATES),
-    td3_bc: td3_bc.Config(**SIZES, **RATES, alpha=2.0),
-    sac: sac.Config(**SOFT),
-    cql_sac: cql_sac.Config(**SOFT, num_samples=3),
+CONFIGS: dict[Any, Any] = {
+    BC: BC.Config(**SIZES),
+    TD3: TD3.Config(**SIZES, **RATES),
+    TD3_BC: TD3_BC.Config(**SIZES, **RATES, alpha=2.0),
+    SAC: SAC.Config(**SOFT),
+    CQL_SAC: CQL_SAC.Config(**SOFT, num_samples=3),
 }
 ALPHAS = {MEDIUM: 3.0, REPLAY: 100.0}  # of CQL, found on seeds 100 and 101
 
 
 CARTPOLE = environments.CartPole(max_episode_steps=200)
-CQL = cql_qr_dqn.Config(
+CQL = CQL_QR_DQN.Config(
     hidden=(64, 64), learning_rate=1e-3, tau=0.02, target_period=1, num_quantiles=32
 )
 
@@ -62,10 +61,10 @@ def load_pendulum(name: str) -> data.Dataset:
 
 
 @cache
-def mean_return(algorithm: ModuleType, name: str) -> float:
+def mean_return(algorithm: Any, name: str) -> float:
     """Over 5 seeds and 64 fresh episodes each, after 6000 steps."""
     config = CONFIGS[algorithm]
-    if algorithm is cql_sac:
+    if algorithm is CQL_SAC:
         config = replace(config, alpha=ALPHAS[name])
     run = training.train(
         algorithm, load_pendulum(name), config=config, num_steps=6000, batch_size=128, seeds=5,
@@ -73,18 +72,18 @@ def mean_return(algorithm: ModuleType, name: str) -> float:
     )  # fmt: skip
     returns = evaluation.evaluate(run.policy, PENDULUM, episodes=64)
     interval = evaluation.bootstrap_interval(returns)
-    print(f"{name:24}{algorithm.__name__.rpartition('.')[2]:8}{interval}")
+    print(f"{name:24}{algorithm.name:8}{interval}")
     return interval.estimate
 
 
 def test_medium_beats_cloning() -> None:
-    cloning, ours = (mean_return(method, MEDIUM) for method in (bc, td3_bc))
+    cloning, ours = (mean_return(method, MEDIUM) for method in (BC, TD3_BC))
     assert ours >= -480
     assert ours > cloning
 
 
 def test_replay_needs_the_cloning_term() -> None:
-    parent, ours = (mean_return(method, REPLAY) for method in (td3, td3_bc))
+    parent, ours = (mean_return(method, REPLAY) for method in (TD3, TD3_BC))
     assert ours >= -230
     assert parent < -400
 
@@ -92,14 +91,14 @@ def test_replay_needs_the_cloning_term() -> None:
 def test_conservative_values_find_the_better_half_of_a_mixed_record() -> None:
     """Where cloning averages two kinds of episodes, of about -1000 and of about -250."""
     results = {method: mean_return(method, MEDIUM) for method in CONFIGS}
-    assert results[cql_sac] >= -250
-    assert results[cql_sac] > max(results[bc], results[sac])
+    assert results[CQL_SAC] >= -250
+    assert results[CQL_SAC] > max(results[BC], results[SAC])
 
 
 def test_conservative_values_serve_on_the_replay_too() -> None:
     results = {method: mean_return(method, REPLAY) for method in CONFIGS}
-    assert results[cql_sac] >= -230
-    assert results[cql_sac] > results[td3]
+    assert results[CQL_SAC] >= -230
+    assert results[CQL_SAC] > results[TD3]
 
 
 def load_cartpole(*, limits_are_ends: bool = False) -> data.Dataset:
@@ -114,7 +113,7 @@ def load_cartpole(*, limits_are_ends: bool = False) -> data.Dataset:
 def train_cql(alpha: float, limits_are_ends: bool = False) -> Any:
     """The policies of 5 seeds after 10,000 steps."""
     return training.train(
-        cql_qr_dqn, load_cartpole(limits_are_ends=limits_are_ends),
+        CQL_QR_DQN, load_cartpole(limits_are_ends=limits_are_ends),
         config=replace(CQL, alpha=alpha), num_steps=10_000, batch_size=64, seeds=5, every=10_000,
         normalize=True, progress=False,
     ).policy  # fmt: skip

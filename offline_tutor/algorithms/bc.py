@@ -13,7 +13,7 @@ import optax
 from offline_tutor.algorithms.algorithm import Act, ActorLoss, Init
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.networks import gradient_step, init_mlp, mlp
-from offline_tutor.types import Array, Metrics, Params, Scalar, Spec, Transitions
+from offline_tutor.types import Array, Metrics, Number, Params, Scalar, Spec, Transitions
 
 
 class Config(Hyperparameters):
@@ -32,7 +32,7 @@ class State(NamedTuple):
     actor_optimizer: Any
 
 
-def policy(actor: Params, observations: Array, max_action: float) -> Array:
+def policy(actor: Params, observations: Array, max_action: Number) -> Array:
     """The deterministic policy, `max_action * tanh(network(s))`: (batch, action)."""
     return max_action * jnp.tanh(mlp(actor, observations))
 
@@ -44,7 +44,7 @@ def actor_loss(
     return ((policy(actor, batch.observations, config.max_action) - batch.actions) ** 2).mean()
 
 
-def first_state(actor: Params, learning_rate: float) -> State:
+def first_state(actor: Params, learning_rate: Number) -> State:
     """A state at step 0 with the given parameters."""
     return State(jnp.zeros((), int), actor, optax.adam(learning_rate).init(actor))
 

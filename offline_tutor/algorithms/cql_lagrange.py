@@ -15,7 +15,7 @@ from offline_tutor.algorithms import cql_sac, sac, td3
 from offline_tutor.algorithms.algorithm import Functions
 from offline_tutor.algorithms.cql_sac import CQL_SAC
 from offline_tutor.networks import gradient_step, log_density
-from offline_tutor.types import Array, Metrics, Params, PerRow, Scalar, Spec, Transitions
+from offline_tutor.types import Array, Metrics, Number, Params, PerRow, Scalar, Spec, Transitions
 
 
 class Config(cql_sac.Config):
@@ -76,7 +76,7 @@ def multiplier(log_multiplier: Scalar) -> Scalar:
 
 
 def multiplier_loss(
-    log_multiplier: Scalar, gaps: Array, target_gap: float | Scalar, alpha: float | Scalar
+    log_multiplier: Scalar, gaps: Array, target_gap: Number, alpha: Number
 ) -> Scalar:
     """Raises the multiplier while the gaps are above their target: appendix F of the paper."""
     return -multiplier(log_multiplier) * alpha * (gaps - target_gap).mean()

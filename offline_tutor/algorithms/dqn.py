@@ -16,7 +16,7 @@ import optax
 from offline_tutor.algorithms.algorithm import CriticLoss, Init, TargetValues
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.networks import gradient_step, init_mlp, mlp
-from offline_tutor.types import Array, Metrics, Params, PerRow, Scalar, Spec, Transitions
+from offline_tutor.types import Array, Metrics, Number, Params, PerRow, Scalar, Spec, Transitions
 
 
 class Config(Hyperparameters):
@@ -70,7 +70,7 @@ def loss(
     return optax.huber_loss(q, targets).mean()
 
 
-def fresh_state(network: Params, learning_rate: float) -> State:
+def fresh_state(network: Params, learning_rate: Number) -> State:
     """A state at step 0 with the given parameters; the target network is a copy."""
     optimizer = optax.adam(learning_rate).init(network)
     return State(jnp.zeros((), int), network, network, optimizer)

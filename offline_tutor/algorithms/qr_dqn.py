@@ -12,7 +12,18 @@ import optax
 from offline_tutor.algorithms import dqn
 from offline_tutor.algorithms.dqn import DQN, State, fresh_state, take
 from offline_tutor.networks import init_mlp, mlp
-from offline_tutor.types import Array, Params, PerRow, Returns, Scalar, Spec, Transitions
+from offline_tutor.types import (
+    Array,
+    Fractions,
+    Number,
+    Params,
+    PerRow,
+    Returns,
+    Samples,
+    Scalar,
+    Spec,
+    Transitions,
+)
 
 
 class Config(dqn.Config):
@@ -44,7 +55,9 @@ def target_values(state: State, batch: Transitions, key: Array, config: Config) 
     return batch.rewards[:, None] + goes_on[:, None] * next_return
 
 
-def quantile_loss(predicted: Returns, fractions: Array, targets: Array, kappa: float) -> PerRow:
+def quantile_loss(
+    predicted: Returns, fractions: Fractions, targets: Samples, kappa: Number
+) -> PerRow:
     """Quantile Huber loss, (batch,): equation 10, mean over targets and sum over predictions.
 
     `predicted`, (batch, quantiles), are meant to be the quantiles at `fractions`, (quantiles,), of

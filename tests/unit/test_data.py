@@ -14,14 +14,8 @@ import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
-from offline_tutor.data import (
-    DatasetError,
-    Spec,
-    from_arrays,
-    library,
-    load_dataset,
-    normalization,
-)
+from offline_tutor.data import DatasetError, from_arrays, library, load_dataset, normalization
+from offline_tutor.types import Continuous, Discrete, Spec
 
 EPISODES = (5, 3, 4)  # lengths
 # Minari asks for author, code and environment, which test data do without.
@@ -95,11 +89,13 @@ def box(size, high):
 def test_arrays_come_back_as_they_were():
     arrays = make_arrays()
     dataset = from_arrays(**arrays, name="mine", environment="Mine-v0")
-    for key, column in zip(dataset.transitions._fields, dataset.transitions, strict=True):
+    assert dataset.transitions.next_actions is None
+    for key, column in zip(dataset.transitions._fields[:5], dataset.transitions[:5], strict=True):
         assert np.array_equal(column, arrays[key].astype(column.dtype))
         assert column.dtype == (bool if key == "terminations" else np.float32)
     assert np.array_equal(dataset.truncations, arrays["truncations"])
     assert (len(dataset), dataset.name, dataset.environment) == (12, "mine", "Mine-v0")
+    assert dataset.spec == Spec((3,), Continuous((-1.0, -1.0), (1.0, 1.0)))
     assert (dataset.spec.observation_dim, dataset.spec.action_dim) == (3, 2)
 
 
@@ -145,7 +141,7 @@ def test_inferring_does_not_reach_over_a_one_row_episode():
 def test_discrete_actions_are_integers():
     dataset = from_arrays(**make_arrays(actions=np.arange(12) % 3), num_actions=3)
     assert dataset.transitions.actions.dtype == np.int32
-    assert dataset.spec.num_actions == 3
+    assert dataset.spec == Spec((3,), Discrete(3)) and dataset.spec.num_actions == 3
     with pytest.raises(ValueError, match=r"3 discrete actions.*needs continuous"):
         _ = dataset.spec.action_dim
 
@@ -178,7 +174,8 @@ def test_discrete_actions_are_integers():
         (broken("actions", (3, 0), -1.5), {"action_bounds": (-1, [2, 2])}, "row 3 .* outside"),
         (broken("terminations", 4, True), {}, "row 4 is both terminated and truncated"),
         (make_arrays(truncations=np.arange(12)), {}, "truncations must be True or False; row 2"),
-        (make_arrays(observations=np.zeros((3, 4, 1))), {}, r"shape \(3, 4, 1\), not \(any, any\)"),
+        (make_arrays(observations=np.zeros(12)), {}, r"shape \(12,\), not \(any, any\)"),
+        (make_arrays(observations=np.zeros((3, 4, 1))), {}, "one row a transition, but has"),
         (
             make_arrays(rewards=np.zeros((12, 1))),
             {},
@@ -187,8 +184,8 @@ def test_discrete_actions_are_integers():
         (make_arrays(actions=np.zeros(12)), {}, r"discrete ones are \(n,\) and need num_actions"),
         (make_arrays(next_observations=np.zeros((12, 4))), {}, r"\(12, 4\), not \(any, 3\)"),
         (make_arrays(rewards=np.zeros(11)), {}, "one row a transition, but has .*'rewards': 11"),
-        (make_arrays(observations="text"), {}, "observations is no array of numbers"),
-        (make_arrays(observations=[[1, 2], [3]]), {}, "observations is no array of numbers"),
+        (make_arrays(observations="text"), {}, "observations is not an array of numbers"),
+        (make_arrays(observations=[[1, 2], [3]]), {}, "observations is not an array of numbers"),
         (make_arrays(), {"action_bounds": (1, -1)}, "they must be finite, and the first smaller"),
         (make_arrays(), {"action_bounds": (-np.inf, 1)}, "they must be finite"),
         (make_arrays(), {"action_bounds": ([1, 2, 3], 1)}, "numbers or arrays of 2"),
@@ -244,8 +241,10 @@ def test_normalization_survives_a_constant_observation():
 def test_without_normalization_observations_stay():
     dataset = from_arrays(**make_arrays(actions=np.arange(12) % 2), num_actions=2)
     units = normalization(dataset, observations=False)
-    for before, after in zip(dataset.transitions, units.prepare(dataset.transitions), strict=True):
-        assert np.array_equal(before, after)
+    after = units.prepare(dataset.transitions)
+    assert after.next_actions is None
+    for before, now in zip(dataset.transitions[:5], after[:5], strict=True):
+        assert np.array_equal(before, now)
     assert units.to_environment(dataset.transitions.actions) is dataset.transitions.actions
 
 
@@ -271,7 +270,7 @@ def test_a_local_dataset_reads_as_minari_reads_it(minari_root):
     source = write_minari()
     by_id = load_dataset("test/small-v0", download=False)
     assert_same(by_id, source)
-    assert by_id.spec.action_high.tolist() == [2, 2]
+    assert by_id.spec.actions.high == (2, 2)
     assert_same(load_dataset(minari_root / "test/small-v0"), source)
     assert_same(load_dataset(str(minari_root / "test/small-v0/data")), source)
     assert_same(load_dataset(source), source)
@@ -384,7 +383,7 @@ def test_a_damaged_dataset(minari_root, damage, message):
 def test_a_folder_that_holds_no_dataset(tmp_path):
     with pytest.raises(DatasetError, match="use from_arrays"):
         load_dataset(tmp_path)
-    with pytest.raises(DatasetError, match=r"nowhere is no Minari dataset"):
+    with pytest.raises(DatasetError, match=r"nowhere is not a Minari dataset"):
         load_dataset(tmp_path / "nowhere")
 
 
@@ -466,8 +465,71 @@ def write_large(root: Path) -> Path:
     return data
 
 
-def test_spec_of_continuous_actions():
-    assert Spec(3, np.zeros(2), np.ones(2)).action_dim == 2
+def test_a_spec_says_what_a_task_does_not_have():
+    vectors, names = Spec((3,), Continuous((0.0, 0.0), (1.0, 1.0))), Spec((6, 6, 1), Discrete(4))
+    assert (vectors.observation_dim, vectors.action_dim, names.num_actions) == (3, 2, 4)
+    with pytest.raises(ValueError, match="4 discrete actions, and this algorithm needs continuous"):
+        _ = names.action_dim
+    with pytest.raises(ValueError, match=r"continuous actions, vectors of 2.*need num_actions="):
+        _ = vectors.num_actions
+    with pytest.raises(ValueError, match=r"shape \(6, 6, 1\), and this algorithm needs vectors"):
+        _ = names.observation_dim
+
+
+# More columns, and more axes
+
+
+def test_pictures_keep_their_axes_and_their_bytes():
+    pictures = np.random.default_rng(5).integers(256, size=(12, 6, 5, 3)).astype(np.uint8)
+    arrays = make_arrays(observations=pictures, next_observations=pictures)
+    rows = from_arrays(**arrays).transitions
+    assert rows.observations.dtype == rows.next_observations.dtype == np.uint8
+    assert np.array_equal(rows.observations, pictures)
+    assert from_arrays(**arrays).spec.observation_shape == (6, 5, 3)
+    floats = from_arrays(**{**arrays, "observations": pictures / 255}).transitions.observations
+    assert floats.dtype == np.float32
+    bytes_of_a_vector = make_arrays(observations=pictures[:, 0, :, 0])
+    bytes_of_a_vector["next_observations"] = pictures[:, 0, :, 0]
+    assert from_arrays(**bytes_of_a_vector).transitions.observations.dtype == np.float32
+    with pytest.raises(DatasetError, match=r"\(12, 6, 5\), not \(any, 6, 5, 3\)"):
+        from_arrays(**{**arrays, "next_observations": pictures[..., 0]})
+
+
+def test_pictures_without_the_next_ones():
+    pictures = np.random.default_rng(5).integers(256, size=(12, 6, 5, 3)).astype(np.uint8)
+    with pytest.warns(UserWarning, match="left out: 2 rows that cut an episode"):
+        dataset = from_arrays(**make_arrays(observations=pictures, next_observations=None))
+    assert dataset.transitions.next_observations.dtype == np.uint8
+    assert np.array_equal(dataset.transitions.next_observations[0], pictures[1])
+
+
+def test_next_actions_are_those_of_the_next_row_of_the_episode():
+    """Episodes of 5, 3 and 4 rows; the second terminates, the others are cut."""
+    dataset = from_arrays(**make_arrays())
+    known, old = dataset.with_next_actions(), dataset.transitions
+    kept = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
+    for name in old._fields[:5]:
+        assert np.array_equal(getattr(known.transitions, name), getattr(old, name)[kept])
+    following = [1, 2, 3, 4, 6, 7, 7, 9, 10, 11]  # after the termination, the row's own action
+    assert np.array_equal(known.transitions.next_actions, old.actions[following])
+    assert known.episode_lengths().tolist() == [4, 3, 3]
+    assert np.flatnonzero(known.truncations).tolist() == [3, 9]
+    assert known.spec == dataset.spec
+
+
+def test_next_actions_are_scaled_like_actions():
+    arrays = make_arrays(actions=np.random.default_rng(2).uniform(1, 5, (12, 2)))
+    known = from_arrays(**arrays, action_bounds=(1, 5)).with_next_actions()
+    units = normalization(known, observations=True)
+    rows = units.prepare(known.transitions)
+    assert np.allclose(units.to_environment(rows.next_actions), known.transitions.next_actions)
+    assert np.abs(rows.next_actions).max() <= 1
+
+
+def test_without_any_next_action_the_data_is_refused():
+    ends = {"terminations": np.zeros(12, bool), "truncations": np.ones(12, bool)}
+    with pytest.raises(DatasetError, match="mine: no next action is known"):
+        from_arrays(**make_arrays(**ends), name="mine").with_next_actions()
 
 
 def test_a_dataset_is_its_own_and_shared_with_jax() -> None:
@@ -485,5 +547,5 @@ def test_a_dataset_is_its_own_and_shared_with_jax() -> None:
     with pytest.raises(ValueError, match="read-only"):
         dataset.transitions.observations[0] = 1
     if jax.default_backend() == "cpu":
-        for rows in dataset.transitions:
+        for rows in jax.tree.leaves(dataset.transitions):
             assert jax.device_put(rows).unsafe_buffer_pointer() == rows.ctypes.data

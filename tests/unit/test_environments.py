@@ -97,7 +97,7 @@ def test_a_wall_stops_one_direction_and_not_the_other():
     ],
 )
 def test_nobody_sticks_at_a_corner(start, push):
-    """Whoever leans on a wall and pushes on passes the corner and walks on in the new corridor."""
+    """A point that leans on a wall and pushes on passes the corner, and goes on beyond it."""
     actions = np.broadcast_to(np.float32(push), (40, 100, 2))
     paths = walk(np.broadcast_to(np.float32(start), (100, 2)), actions)
     leaning = 0 if start[0] > 3 else 1  # the direction that the wall blocks at first

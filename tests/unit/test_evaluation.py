@@ -11,8 +11,12 @@ import pytest
 from gymnasium.experimental.functional import FuncEnv
 from gymnasium.spaces import Box
 
-from offline_tutor import data, environments, evaluation, training
-from offline_tutor.algorithms import td3
+from offline_tutor import environments, evaluation
+from offline_tutor.algorithms import TD3
+from offline_tutor.data.units import units_of
+from offline_tutor.policies import Policy
+from offline_tutor.training.online import spec_of
+from offline_tutor.types import Continuous, Discrete, Spec
 
 
 class Line(FuncEnv):
@@ -81,15 +85,15 @@ def test_noise_on_discrete_actions_is_the_probability_of_any() -> None:
         np.testing.assert_allclose(played.actions[:, 0].mean(), 1 - noise / 2, atol=0.03)
 
 
-def make_policy(environment: Any, seeds: int) -> training.Policy:
+def make_policy(environment: Any, seeds: int) -> Policy:
     """Stacked, untrained TD3 policies."""
-    spec, scaling = training._units(environment)
-    scaling = scaling._replace(
-        observation_mean=scaling.observation_mean - 1
-    )  # at 0 all would act alike
-    config = td3.Config(hidden=(8,))
-    states, _ = training._start(td3, config, spec, tuple(range(seeds)))
-    return training.Policy(training._with_steps(states, seeds), scaling, td3, config, spec, seeds)
+    spec, config = spec_of(environment), TD3.Config(hidden=(8,))
+    scaling = units_of(spec)
+    # At 0 all would act alike.
+    scaling = scaling._replace(observation_mean=scaling.observation_mean - 1)
+    keys = jax.random.split(jax.random.key(0), seeds)
+    states = jax.vmap(lambda key: TD3.init(key, config, spec))(keys)
+    return Policy(states, scaling, TD3, (config,), spec, tuple(range(seeds)))
 
 
 def test_stacked_policies_are_each_their_own() -> None:
@@ -98,8 +102,9 @@ def test_stacked_policies_are_each_their_own() -> None:
     alone = [evaluation.evaluate(policy.seed(i), LINE, episodes=2) for i in range(3)]
     np.testing.assert_allclose(together, np.stack(alone), rtol=1e-5)
     assert len(np.unique(together[:, 0].round(5))) == 3
-    with pytest.raises(IndexError, match="3"):
-        policy.seed(3)
+    for row in (3, -1):
+        with pytest.raises(ValueError, match=f"seed {row}: there are 3, counted from 0"):
+            policy.seed(row)
 
 
 def test_beliefs_are_the_critics_word_and_the_discounted_truth() -> None:
@@ -151,10 +156,56 @@ def test_iqm_is_the_mean_of_the_middle_half() -> None:
 
 
 def test_spec_of_an_environment() -> None:
-    spec, scaling = training._units(LINE)
+    spec = spec_of(LINE)
+    assert spec == Spec((1,), Continuous((-0.5,), (0.5,)))
     assert (spec.observation_dim, spec.action_dim) == (1, 1)
-    np.testing.assert_allclose(scaling.to_environment(np.array([[-1.0], [1.0]])), [[-0.5], [0.5]])
-    assert isinstance(spec, data.Spec)
+    actions = units_of(spec).to_environment(np.array([[-1.0], [1.0]]))
+    np.testing.assert_allclose(actions, [[-0.5], [0.5]])
+    assert spec_of(environments.CartPole()) == Spec((4,), Discrete(2))
+
+
+def test_beliefs_of_a_single_policy_are_refused() -> None:
+    policy = make_policy(LINE, 2).seed(0)
+    with pytest.raises(ValueError, match=r"compare_values is for stacked policies, such as run\.p"):
+        evaluation.compare_values(policy, LINE, discount=0.5)
+
+
+class Starts(gymnasium.Env):
+    """An episode of one step, which pays what it started with."""
+
+    observation_space = gymnasium.spaces.Box(0.0, 1.0, (1,))
+    action_space = gymnasium.spaces.Box(-0.5, 0.5, (1,))
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.start = self.np_random.uniform(size=1).astype(np.float32)
+        return self.start, {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        return self.start, float(self.start[0]), True, False, {}
+
+
+def test_each_policy_of_a_stack_has_starts_of_its_own_in_gymnasium_too() -> None:
+    gymnasium.register("offline_tutor_tests/Starts-v0", entry_point=Starts)
+    name, policy = "offline_tutor_tests/Starts-v0", make_policy(LINE, 3)
+    returns = evaluation.evaluate(policy, name, episodes=4, key=1)
+    assert len(np.unique(returns)) == 12
+    np.testing.assert_array_equal(evaluation.evaluate(policy, name, episodes=4, key=1), returns)
+    assert not np.isin(evaluation.evaluate(policy, name, episodes=4, key=2), returns).any()
+
+
+@pytest.mark.parametrize("environment", [LINE, "Pendulum-v1"], ids=["ours", "Gymnasium's"])
+def test_keys_may_be_any_whole_number(environment: Any) -> None:
+    act = lambda x: jnp.zeros((len(x), 1))  # noqa: E731
+    played = [
+        evaluation.evaluate(act, environment, episodes=2, key=key)
+        for key in (3, np.int64(3), jax.random.key(3))
+    ]
+    np.testing.assert_array_equal(played[0], played[1])
+    np.testing.assert_array_equal(played[0], played[2])
+    for key in (True, 2.0, "3"):
+        with pytest.raises(TypeError, match=r"give a whole number or jax\.random\.key"):
+            evaluation.evaluate(act, environment, episodes=2, key=key)
 
 
 def test_a_plain_function_is_asked_at_every_step() -> None:
@@ -184,7 +235,7 @@ def test_a_policy_of_another_task_is_refused() -> None:
         evaluation.evaluate(policy, environments.PointMaze())
     with pytest.raises(ValueError, match=r"observations are \(4,\)"):
         evaluation.evaluate(policy, "CartPole-v1", episodes=1)
-    narrower = data.Spec(3, np.float32([-1]), np.float32([1]))
+    narrower = Spec((3,), Continuous((-1.0,), (1.0,)))
     with pytest.raises(ValueError, match="were num_actions or action_bounds forgotten"):
         evaluation.evaluate(replace(policy, spec=narrower), environments.Pendulum())
     with pytest.raises(TypeError, match="give a FuncEnv"):

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from offline_tutor import data, training
-from offline_tutor.algorithms import bc, bc_discrete, cql_qr_dqn, cql_sac, td3_bc
+from offline_tutor.algorithms import BC, BC_DISCRETE, CQL_QR_DQN, CQL_SAC, TD3_BC
 from offline_tutor.policies import Policy, load_policy
 
 rng = np.random.default_rng(0)
@@ -27,7 +27,7 @@ DISCRETE = data.from_arrays(actions=rng.integers(3, size=60), num_actions=3, **R
 SEEN = CONTINUOUS.transitions.observations[:5]
 
 
-def trained(algorithm: ModuleType, dataset: data.Dataset, seeds: int = 2) -> Policy:
+def trained(algorithm: Any, dataset: data.Dataset, seeds: int = 2) -> Policy:
     config = algorithm.Config(hidden=(8, 8))
     return training.train(
         algorithm, dataset, config=config, num_steps=3, batch_size=8, seeds=seeds, normalize=True,
@@ -37,16 +37,16 @@ def trained(algorithm: ModuleType, dataset: data.Dataset, seeds: int = 2) -> Pol
 
 @pytest.mark.parametrize(
     "algorithm, dataset",
-    [(td3_bc, CONTINUOUS), (cql_sac, CONTINUOUS), (bc_discrete, DISCRETE), (cql_qr_dqn, DISCRETE)],
-    ids=lambda value: value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else "",
+    [(TD3_BC, CONTINUOUS), (CQL_SAC, CONTINUOUS), (BC_DISCRETE, DISCRETE), (CQL_QR_DQN, DISCRETE)],
+    ids=lambda value: getattr(value, "name", ""),
 )
 def test_a_loaded_policy_acts_as_the_saved_one(
-    algorithm: ModuleType, dataset: data.Dataset, tmp_path: Path
+    algorithm: Any, dataset: data.Dataset, tmp_path: Path
 ) -> None:
     policy = trained(algorithm, dataset)
     policy.save(tmp_path / "new" / "policy.npz")
     loaded = load_policy(tmp_path / "new" / "policy.npz")
-    assert (loaded.config, loaded.spec, loaded.num_seeds) == (policy.config, dataset.spec, 2)
+    assert (loaded.config, loaded.spec, loaded.rows) == (policy.config, dataset.spec, policy.rows)
     for seed in (0, 1):
         ours, theirs = policy.seed(seed), loaded.seed(seed)
         np.testing.assert_array_equal(ours(SEEN), theirs(SEEN))
@@ -60,12 +60,12 @@ def test_a_loaded_policy_acts_as_the_saved_one(
 
 
 def test_an_algorithm_of_ones_own_is_given(tmp_path: Path) -> None:
-    own = SimpleNamespace(**vars(bc) | {"__name__": "my_lab.cloning"})
-    policy = trained(own, CONTINUOUS)  # type: ignore
+    own = replace(BC, name="my cloning")
+    policy = trained(own, CONTINUOUS)
     policy.save(tmp_path / "policy.npz")
-    with pytest.raises(ValueError, match=r"my_lab\.cloning.*algorithm="):
+    with pytest.raises(ValueError, match=r"my cloning.*algorithm="):
         load_policy(tmp_path / "policy.npz")
-    loaded = load_policy(tmp_path / "policy.npz", own)  # type: ignore
+    loaded = load_policy(tmp_path / "policy.npz", own)
     np.testing.assert_array_equal(loaded.seed(0)(SEEN), policy.seed(0)(SEEN))
 
 
@@ -81,10 +81,11 @@ def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, np.ndarray
 BROKEN: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any], str]] = {
     "a module of elsewhere": (lambda d, a: d.update(algorithm="os.path"), "not of offline_tutor"),
     "a wider network": (
-        lambda d, a: d["config"].update(hidden=[9, 8]),
-        r"is \(2, 8\), not \(2, 9\)",
+        lambda d, a: d["configs"][0].update(hidden=[9, 8]),
+        r"is float32\(2, 8\), not float32\(2, 9\)",
     ),
-    "an unknown field": (lambda d, a: d["config"].update(beta=1), "beta"),
+    "an unknown field": (lambda d, a: d["configs"][0].update(beta=1), "beta"),
+    "a number out of range": (lambda d, a: d["configs"][0].update(max_action=0), "max_action is 0"),
     "an array that is missing": (lambda d, a: a.pop("state.step"), "step"),
     "a checkpoint": (lambda d, a: d.pop("spec"), "but a checkpoint"),
 }
@@ -94,7 +95,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any], 
 def test_what_does_not_fit_is_refused(name: str, tmp_path: Path) -> None:
     change, message = BROKEN[name]
     path = tmp_path / "policy.npz"
-    trained(bc, CONTINUOUS).save(path)
+    trained(BC, CONTINUOUS).save(path)
     rewritten(path, change)
     with pytest.raises(ValueError, match=rf"policy\.npz is not a policy.*{message}"):
         load_policy(path)
@@ -116,7 +117,7 @@ def test_other_files_are_no_policies(tmp_path: Path) -> None:
 
 
 def test_a_policy_says_what_it_was_asked_wrongly() -> None:
-    policy = trained(bc, CONTINUOUS)
+    policy = trained(BC, CONTINUOUS)
     with pytest.raises(ValueError, match=r"stack of 2 policies.*\.seed\(0\)"):
         policy(SEEN)
     with pytest.raises(ValueError, match=r"\(5, 2\); this policy takes \(batch, 3\)"):

@@ -4,9 +4,10 @@ Reads every .npz in the folder named by OFFLINE_TUTOR_REFERENCE, by default test
 and hyper-parameters come from each file's `meta`, so another file of a kind must pass as well.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,9 @@ import optax
 import pytest
 
 from offline_tutor.algorithms import (
+    CQL_QR_DQN,
+    QR_DQN,
+    TD3_BC,
     cql_lagrange,
     cql_qr_dqn,
     cql_sac,
@@ -26,13 +30,33 @@ from offline_tutor.algorithms import (
     qr_dqn,
     sac,
     td3,
-    td3_bc,
 )
 from offline_tutor.types import Transitions
 
 FOLDER = Path(os.environ.get("OFFLINE_TUTOR_REFERENCE", Path(__file__).parents[1] / "reference"))
 FILES = sorted(FOLDER.glob("*.npz"))
-assert_close = np.testing.assert_allclose
+KEY = jax.random.key(0)
+close = partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-10)
+
+
+@contextlib.contextmanager
+def drawn(normal: Sequence[jax.Array] = (), uniform: Sequence[jax.Array] = ()) -> Iterator[None]:
+    """These arrays, in turn, in place of random numbers: the noise that the authors' code drew.
+
+    Each must have the shape that is asked for, and all must be used.
+    """
+    waiting = {"normal": list(normal), "uniform": list(uniform)}
+
+    def draw(name: str, key: jax.Array, shape: tuple[int, ...], **_: Any) -> jax.Array:
+        array = waiting[name].pop(0)
+        assert array.shape == shape, f"{name} of {shape}, and there is {array.shape}"
+        return array
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in waiting:
+            patch.setattr(jax.random, name, partial(draw, name))
+        yield
+    assert not any(waiting.values()), "it did not draw all the noise"
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +73,7 @@ class Reference:
         with np.load(path, allow_pickle=False) as file:
             self.arrays = dict(file)
         self.meta = json.loads(str(self.arrays.pop("meta")))
+        self.algorithm = self.meta.get("algorithm", path.stem)
 
     def network(self, name: str) -> dict[str, dict[str, jax.Array]]:
         """The parameters saved under `name/layer<i>/kernel` and `/bias`."""
@@ -60,11 +85,11 @@ class Reference:
         return layers
 
 
-def check_td3_bc(reference: Reference, _: object) -> None:
+def check_td3_bc(reference: Reference) -> None:
     """Every loss, the final parameters and the final policy after the file's updates."""
     meta, arrays = reference.meta, reference.arrays
     assert meta["adam_eps"] == 1e-8, "the package uses Adam's own epsilon"
-    config = td3_bc.Config(
+    config = TD3_BC.Config(
         actor_learning_rate=meta["learning_rate"],
         critic_learning_rate=meta["learning_rate"],
         discount=meta["discount"],
@@ -75,9 +100,14 @@ def check_td3_bc(reference: Reference, _: object) -> None:
         max_action=meta["max_action"],
         alpha=meta["alpha"],
     )
+
+    @jax.jit
+    def update(state: td3.State, batch: Transitions, noise: jax.Array) -> Any:
+        with drawn(normal=[noise]):
+            return TD3_BC.update(state, batch, KEY, config)
+
     state = _td3_state(reference, "initial", config)
-    updates = len(arrays["batches/rewards"])
-    for i in range(updates):
+    for i in range(len(arrays["batches/rewards"])):
         batch = Transitions(
             observations=jnp.asarray(arrays["batches/observations"][i]),
             actions=jnp.asarray(arrays["batches/actions"][i]),
@@ -85,23 +115,14 @@ def check_td3_bc(reference: Reference, _: object) -> None:
             next_observations=jnp.asarray(arrays["batches/next_observations"][i]),
             terminations=jnp.asarray(1 - arrays["batches/not_done"][i, :, 0]),
         )
-        noise = jnp.asarray(arrays["batches/noise"][i])
-        targets = td3.target_values(state, batch, noise, config)
-        state, metrics = td3.update_critic(state, batch, targets, config)
-        assert_close(
-            metrics["critic_loss"], arrays["expected/critic_loss"][i], rtol=1e-10, atol=1e-10
-        )
-        expected = arrays["expected/actor_loss"][i]
-        assert np.isnan(expected) == (int(state.step) % config.policy_delay != 0)
-        if not np.isnan(expected):
-            state, actor_loss = td3.update_actor(state, batch, config, td3_bc.actor_loss)
-            assert_close(actor_loss, expected, rtol=1e-10, atol=1e-10)
+        state, metrics = update(state, batch, jnp.asarray(arrays["batches/noise"][i]))
+        close(metrics["critic_loss"], arrays["expected/critic_loss"][i])
+        close(metrics["actor_loss"], arrays["expected/actor_loss"][i])  # NaN where it did not move
     final = _td3_state(reference, "final", config)
     for name in ("actor", "critic", "target_actor", "target_critic"):
-        ours, theirs = getattr(state, name), getattr(final, name)
-        jax.tree.map(lambda a, b: assert_close(a, b, rtol=1e-10, atol=1e-10), ours, theirs)
-    actions = td3_bc.act(state, jnp.asarray(arrays["probe/observations"]), config)
-    assert_close(actions, arrays["probe/actions"], rtol=1e-10, atol=1e-10)
+        jax.tree.map(close, getattr(state, name), getattr(final, name))
+    actions = TD3_BC.act(state, jnp.asarray(arrays["probe/observations"]), config)
+    close(actions, arrays["probe/actions"])
 
 
 def _td3_state(reference: Reference, when: str, config: td3.Config) -> td3.State:
@@ -120,7 +141,7 @@ def _td3_state(reference: Reference, when: str, config: td3.Config) -> td3.State
     )
 
 
-def check_cql_qr_dqn(reference: Reference, _: object) -> None:
+def check_cql_qr_dqn(reference: Reference) -> None:
     """Next actions, both terms of the loss and its gradient by the quantiles.
 
     The file holds quantiles and no network, so a network of one layer looks them up: its weights
@@ -144,24 +165,25 @@ def check_cql_qr_dqn(reference: Reference, _: object) -> None:
     rows = jnp.eye(len(arrays["actions"]))
     batch = Transitions(rows, arrays["actions"], arrays["rewards"], rows, arrays["dones"])
     deployed = state._replace(network=target_network)
-    close = partial(assert_close, rtol=1e-10, atol=1e-10)
     np.testing.assert_array_equal(
-        qr_dqn.act(deployed, rows, config), arrays["expected_next_actions"]
+        QR_DQN.act(deployed, rows, config), arrays["expected_next_actions"]
     )
-    targets = qr_dqn.target_values(state, batch, config)
-    predicted = qr_dqn.choose(arrays["quantiles"], arrays["actions"])
+    targets = CQL_QR_DQN.target_values(state, batch, KEY, config)
+    predicted = dqn.take(arrays["quantiles"], arrays["actions"])
     midpoints = (jnp.arange(config.num_quantiles) + 0.5) / config.num_quantiles
     per_sample = qr_dqn.quantile_loss(predicted, midpoints, targets, config.kappa)
     close(per_sample, arrays["expected_td_loss_per_sample"])
-    td_loss = qr_dqn.loss(network, batch, targets, config)
+    td_loss = QR_DQN.loss(network, state, batch, targets, KEY, config)
     close(td_loss, arrays["expected_td_loss"])
-    loss, gradient = jax.value_and_grad(cql_qr_dqn.loss)(network, batch, targets, config)
+    loss, gradient = jax.value_and_grad(CQL_QR_DQN.loss)(
+        network, state, batch, targets, KEY, config
+    )
     close((loss - td_loss) / config.alpha, arrays["expected_penalty"])
     (expected,) = (arrays[key] for key in arrays if key.startswith("expected_grad_of_td_plus"))
     close(gradient["layer0"]["kernel"].reshape(expected.shape), expected)
 
 
-def check_cql_sac(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
+def check_cql_sac(reference: Reference) -> None:
     """Every loss, mean and gradient of one update, and its options where the file has them."""
     meta, arrays = reference.meta, reference.arrays
     assert meta["cql_temp"] == 1 and meta["importance_sample"], "what the package does"
@@ -170,6 +192,9 @@ def check_cql_sac(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None
         {key.removeprefix(kind): jnp.asarray(arrays[key]) for key in arrays if key.startswith(kind)}
         for kind in ("expected/", "noise/", "batch/")
     )
+    noise = {
+        name: array.swapaxes(0, 1) if array.ndim == 3 else array for name, array in noise.items()
+    }
     lagrange = meta["lagrange"]
     config = cql_lagrange.Config(
         discount=meta["discount"],
@@ -194,24 +219,21 @@ def check_cql_sac(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None
         rows["next_observations"],
         rows["dones"][:, 0],
     )
-    close = partial(assert_close, rtol=1e-10, atol=1e-10)
-
-    backup = noise["normal_backup"]
-    backup = backup[None] if backup.ndim == 2 else backup.swapaxes(0, 1)
-    targets = cql_lagrange.target_values(state, batch, backup, config)
+    parent = cql_lagrange.PARENT
+    with drawn(normal=[noise["normal_backup"]]):
+        targets = parent.target_values(state, batch, KEY, config)
     close(jnp.exp(state.log_temperature), expected["alpha"])
-    q1, q2 = td3.values(critic, batch.observations, batch.actions)
-    close([q1.mean(), q2.mean()], [expected["average_qf1"], expected["average_qf2"]])
-    errors = [((q - targets) ** 2).mean() for q in (q1, q2)]
+    q = td3.values(critic, batch.observations, batch.actions)
+    close(q.mean(-1), [expected["average_qf1"], expected["average_qf2"]])
+    errors = ((q - targets) ** 2).mean(-1)
     close(errors, [expected["qf1_loss"], expected["qf2_loss"]])
     _check_actor(reference, state, batch, noise["normal_actor"], config)
 
-    samples = jnp.stack([noise["normal_current"], noise["normal_next"]]).swapaxes(1, 2)
-    draws = iter([noise["uniform_actions"].swapaxes(0, 1), samples])
-    monkeypatch.setattr(jax.random, "uniform", lambda *args, **kwargs: next(draws))
-    monkeypatch.setattr(jax.random, "normal", lambda *args, **kwargs: next(draws))
-    proposals = cql_sac.propose(state, batch, jax.random.key(0), config)
-    monkeypatch.setattr(cql_sac, "propose", lambda *args: proposals)
+    samples = partial(
+        drawn, [noise["normal_current"], noise["normal_next"]], [noise["uniform_actions"]]
+    )
+    with samples():
+        proposals = cql_sac.propose(actor, batch, KEY, config)
     gaps = cql_sac.gaps(critic, batch, *proposals)
     close(gaps, [expected["cql_qf1_diff"], expected["cql_qf2_diff"]])
     log_multiplier = jnp.asarray(meta["log_alpha_prime"] if lagrange else 0.0)
@@ -222,9 +244,10 @@ def check_cql_sac(reference: Reference, monkeypatch: pytest.MonkeyPatch) -> None
     if lagrange:
         loss = cql_lagrange.multiplier_loss(log_multiplier, gaps, target_gap, config.alpha)
         close(loss, expected["lagrange_loss"])
-    total, gradient = jax.value_and_grad(cql_sac.critic_loss)(
-        critic, state, batch, targets, jax.random.key(0), replace(config, alpha=weight)
-    )
+    with samples():
+        total, gradient = jax.value_and_grad(parent.critic_loss)(
+            critic, state, batch, targets, KEY, replace(config, alpha=weight)
+        )
     close(total - weight * 2 * target_gap, expected["critic_loss_total"])
     theirs = reference.network("grads/critic1"), reference.network("grads/critic2")
     jax.tree.map(close, gradient, theirs)
@@ -235,14 +258,14 @@ def _check_actor(
 ) -> None:
     """Loss and gradient of the actor, and the temperature's loss."""
     expected = reference.arrays
-    close = partial(assert_close, rtol=1e-10, atol=1e-10)
     density = sac.sample(state.actor, batch.observations, noise)[1].mean()
     close(density, expected["expected/log_pi"])
     loss = sac.temperature_loss(state.log_temperature, density, batch, config)
     close(loss, expected["expected/alpha_loss"])
-    loss, gradient = jax.value_and_grad(cql_lagrange.actor_loss)(
-        state.actor, state, batch, noise, config
-    )
+    with drawn(normal=[noise]):
+        loss, gradient = jax.value_and_grad(cql_lagrange.PARENT.actor_loss)(
+            state.actor, state, batch, KEY, config
+        )
     close(loss, expected["expected/actor_loss"])
     jax.tree.map(close, gradient, reference.network("grads/actor"))
 
@@ -256,15 +279,12 @@ CHECKS: dict[str, Callable[[Reference], None]] = {
 
 def test_there_are_references() -> None:
     """An empty or misspelled folder must not pass in silence."""
-    assert any(Reference(path).meta["algorithm"] in CHECKS for path in FILES), (
-        f"no references in {FOLDER}"
-    )
+    assert any(Reference(path).algorithm in CHECKS for path in FILES), f"no references in {FOLDER}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_reference(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reference(path: Path) -> None:
     reference = Reference(path)
-    algorithm = reference.meta["algorithm"]
-    if algorithm not in CHECKS:
-        pytest.skip(f"{algorithm} is not in the package yet")
-    CHECKS[algorithm](reference, monkeypatch)
+    if reference.algorithm not in CHECKS:
+        pytest.skip(f"{reference.algorithm} is not in the package yet")
+    CHECKS[reference.algorithm](reference)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +11,11 @@ import optax
 import pytest
 
 from offline_tutor import data, training
-from offline_tutor.algorithms import sac, td3
+from offline_tutor.algorithms import CQL_LAGRANGE, CQL_SAC, SAC, TD3, cql_sac, sac
 from offline_tutor.networks import log_density, squash
-from offline_tutor.types import Params, Transitions
+from offline_tutor.types import Discrete, Params, Spec, Transitions
 
-CONFIG = sac.Config(hidden=(16,), discount=0.9, tau=0.1)
+CONFIG = SAC.Config(hidden=(16,), discount=0.9, tau=0.1)
 assert_close = np.testing.assert_allclose
 
 
@@ -35,7 +36,8 @@ def make_dataset(size: int = 200, actions: int = 2) -> data.Dataset:
 
 DATASET = make_dataset()
 BATCH: Transitions = jax.tree.map(jnp.asarray, DATASET.transitions)
-NOISE = jax.random.normal(jax.random.key(7), BATCH.actions.shape)
+KEY = jax.random.key(7)
+NOISE = jax.random.normal(KEY, BATCH.actions.shape)  # as losses draw it from this key
 
 
 @cache
@@ -115,24 +117,23 @@ def test_gradient_of_the_sample_flows_to_mean_and_deviation() -> None:
 
 def test_target_takes_the_smaller_twin_of_the_slow_ones() -> None:
     state = make_state()._replace(target_critic=(constant(5.0), constant(-3.0)))
-    config = replace(CONFIG, entropy_in_target=False)
-    found = sac.target_values(state, BATCH, NOISE, config)
+    found = cql_sac.target_values(state, BATCH, KEY, CONFIG)
     assert_close(found, BATCH.rewards + 0.9 * (1 - BATCH.terminations) * -3, rtol=1e-5)
 
 
-def test_target_counts_the_next_entropy_unless_told_not_to() -> None:
+def test_target_counts_the_next_entropy_and_that_of_cql_does_not() -> None:
     state = make_state()._replace(log_temperature=jnp.log(0.7))
     policy = sac.policy(state.actor, BATCH.next_observations)
     surprise = squash(*policy, NOISE)[1]
-    with_it = sac.target_values(state, BATCH, NOISE, CONFIG)
-    without = sac.target_values(state, BATCH, NOISE, replace(CONFIG, entropy_in_target=False))
+    with_it = sac.target_values(state, BATCH, KEY, CONFIG)
+    without = cql_sac.target_values(state, BATCH, KEY, CONFIG)
     by_hand = -0.9 * (1 - BATCH.terminations) * 0.7 * surprise
     assert jnp.abs(by_hand).max() > 0.1
     assert_close(with_it - without, by_hand, atol=1e-5)
 
 
 def test_a_termination_ends_the_sum() -> None:
-    found = sac.target_values(make_state(), BATCH, NOISE, CONFIG)
+    found = sac.target_values(make_state(), BATCH, KEY, CONFIG)
     ended = np.asarray(BATCH.terminations)
     assert ended.any() and not ended.all()
     assert_close(found[ended], BATCH.rewards[ended], atol=1e-7)
@@ -144,8 +145,10 @@ def test_a_termination_ends_the_sum() -> None:
 
 def test_critics_are_those_of_td3() -> None:
     state, targets = make_state(), jnp.arange(float(len(BATCH.rewards)))
-    found = sac.critic_loss(state.critic, state, BATCH, targets, jax.random.key(0), CONFIG)
-    assert_close(found, td3.critic_loss(state.critic, BATCH, targets))
+    found = SAC.critic_loss(state.critic, state, BATCH, targets, KEY, CONFIG)
+    errors = sac.values(state.critic, BATCH.observations, BATCH.actions) - targets
+    assert_close(found, (errors**2).mean(1).sum(), rtol=1e-5)
+    assert SAC.critic_loss is TD3.critic_loss
 
 
 def test_actor_listens_to_the_smaller_twin_and_is_paid_for_entropy() -> None:
@@ -154,7 +157,7 @@ def test_actor_listens_to_the_smaller_twin_and_is_paid_for_entropy() -> None:
     )
     surprise = sac.sample(state.actor, BATCH.observations, NOISE)[1].mean()
     assert_close(
-        sac.actor_loss(state.actor, state, BATCH, NOISE, CONFIG), 0.5 * surprise + 1, rtol=1e-5
+        sac.actor_loss(state.actor, state, BATCH, KEY, CONFIG), 0.5 * surprise + 1, rtol=1e-5
     )
 
 
@@ -165,7 +168,7 @@ def test_a_flat_critic_makes_the_actor_less_certain() -> None:
     def entropy(actor: Params) -> jax.Array:
         return -sac.sample(actor, BATCH.observations, NOISE)[1].mean()
 
-    gradient = jax.grad(sac.actor_loss)(state.actor, state, BATCH, NOISE, CONFIG)
+    gradient = jax.grad(sac.actor_loss)(state.actor, state, BATCH, KEY, CONFIG)
     moved = jax.tree.map(lambda value, slope: value - 0.01 * slope, state.actor, gradient)
     assert entropy(moved) > entropy(state.actor) + 1e-4
 
@@ -176,7 +179,7 @@ def test_temperature_rises_below_the_target_and_falls_above(std: float, directio
     actor["layer0"]["bias"] = jnp.array([0.0, 0.0, np.log(std), np.log(std)])
     state = make_state()._replace(actor=actor)
     state = state._replace(actor_optimizer=optax.adam(3e-4).init(actor))
-    after, metrics = sac.update_actor(state, BATCH, NOISE, CONFIG)
+    after, metrics = sac.update_actor(SAC, state, BATCH, KEY, CONFIG)
     assert (metrics["entropy"] < -2) == (direction > 0)  # two components: the target is -2
     assert direction * (after.log_temperature - state.log_temperature) > 1e-5
 
@@ -197,7 +200,7 @@ def test_training_finds_the_rewarded_action() -> None:
     rates = {f"{part}_learning_rate": 1e-2 for part in ("actor", "critic", "temperature")}
     config = replace(CONFIG, **rates, discount=0.0)
     run = training.train(
-        sac,
+        SAC,
         DATASET,
         config=config,
         num_steps=300,
@@ -224,7 +227,7 @@ def test_exploring_stays_within_the_bounds_and_varies() -> None:
     )
 
 
-def test_discrete_actions_are_refused() -> None:
-    spec = data.Spec(3, None, None, 4)
+@pytest.mark.parametrize("algorithm", [SAC, CQL_SAC, CQL_LAGRANGE], ids=lambda it: it.name)
+def test_discrete_actions_are_refused(algorithm: Any) -> None:
     with pytest.raises(ValueError, match="discrete"):
-        sac.init(jax.random.key(0), CONFIG, spec)
+        algorithm.init(KEY, algorithm.Config(), Spec((3,), Discrete(4)))

@@ -94,7 +94,7 @@ def draw_references(ax: Axes, references: References | None, *, vertical: bool =
 class LivePlot:
     """A callback for `train` that draws the run so far; the book keeps the last drawing.
 
-        train(td3, dataset, callbacks=[LivePlot("q", "return", method="td3", alt="...")])
+        train(TD3, dataset, callbacks=[LivePlot("q", "return", method="td3", alt="...")])
 
     Args:
         names: metrics to show, one panel each; "return" is the evaluation. By default, all.

@@ -1,9 +1,10 @@
 """Remake an embedded dataset: `python -m offline_tutor.book.recipes.make maze/stitch-v0`.
 
-The same machine writes the same bytes, whose checksums are in `data/embedded/SHA256SUMS`. Learning
-online amplifies differences in the last bit of a sum, so the pendulum datasets come out the same
-elsewhere only if sums are rounded alike: with the versions of requirements.txt on an x86-64
-processor with AVX2.
+The maze and CartPole datasets come out as the bytes whose checksums are in
+`data/embedded/SHA256SUMS`. The pendulum datasets no longer do: an earlier version made the
+committed files, as `offline_tutor.book.recipes.pendulum_td3` explains. Learning online amplifies
+differences in the last bit of a sum, so two machines agree on them only if sums are rounded alike:
+with the versions of requirements.txt on an x86-64 processor with AVX2.
 """
 
 from __future__ import annotations

@@ -3,6 +3,11 @@
 The replay contains everything that TD3 tried while it learned to swing a pendulum up, from random
 torques to near mastery. The medium set contains many episodes of its half-trained policy, with a
 little noise.
+
+The committed files were made by an earlier version, commit 3bbbe0c, whose online training drew its
+random numbers differently: in that version `python -m offline_tutor.datasets.make
+pendulum/replay-v0` reproduces them byte for byte. This program records data of the same kind from
+another run of TD3; its seed and settings were kept, not tuned again.
 """
 
 from __future__ import annotations
