@@ -18,18 +18,22 @@ NAME = "checkpoint.npz"
 
 
 def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str, Any]) -> None:
-    """Writes arrays and what they are, numbers and texts that JSON can hold, over the old file.
+    """Writes arrays with a description that JSON can hold, replacing the old file.
 
     The write is atomic; a crash leaves the previous file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes may write at once
-    with part.open("wb") as file:
-        np.savez(file, description=np.array(json.dumps(description, default=_plain)), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    text = json.dumps(description, default=_plain)
+    try:
+        with part.open("wb") as file:
+            np.savez(file, description=np.array(text), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _plain(number: Any) -> Any:
@@ -70,10 +74,13 @@ def to_numpy(leaf: Any) -> np.ndarray:
 def from_numpy(array: np.ndarray, like: Any) -> Any:
     """What `to_numpy` was given. Raises ValueError where shape or type is not that of `like`."""
     raw = jax.eval_shape(jax.random.key_data, like) if _is_key(like) else like
+    if array.dtype.kind == "V" and array.dtype.itemsize == np.dtype(raw.dtype).itemsize:
+        array = array.view(raw.dtype)  # bfloat16 and its kin, which NumPy's files do not name
     if (array.shape, array.dtype) != (raw.shape, raw.dtype):
         raise ValueError(f"{array.dtype}{array.shape}, not {raw.dtype}{raw.shape}")
     if _is_key(like):
-        return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(like))
+        impl = jax.random.key_impl(jnp.empty((), like.dtype))
+        array = jax.random.wrap_key_data(jnp.asarray(array), impl=impl)
     return jax.device_put(array, getattr(like, "sharding", None))
 
 
@@ -96,12 +103,16 @@ def lock_folder(folder: str | Path) -> Iterator[None]:
         ) from error
     lock = filelock.FileLock(Path(folder) / "checkpoint.lock", timeout=0)
     try:
-        with lock:
-            yield
+        lock.acquire()
     except filelock.Timeout as error:
         raise ValueError(
             f"checkpoint: another training writes into {folder}: wait, or give another folder"
         ) from error
+    with lock:
+        lock.release()  # `with` holds it a second time
+        for part in Path(folder).glob("*.part"):  # of a process that was killed as it wrote
+            part.unlink()
+        yield
 
 
 def save_checkpoint(

@@ -58,7 +58,9 @@ def rollout(
         rewards = each(environment.reward, reward_key, states, actions, next_states)
         next_observations = each(environment.observation, observation_key, next_states)
         ends = each(environment.terminal, end_key, next_states) & valid
-        rows = Trajectories(observations, actions, rewards * valid, next_observations, ends, valid)
+        rows = Trajectories(
+            observations, actions, jnp.where(valid, rewards, 0), next_observations, ends, valid
+        )
         return (next_states, next_observations, valid & ~ends), rows
 
     first = each(environment.observation, first_key, initial_states)
@@ -160,7 +162,7 @@ def _evaluate_gymnasium(policy: Any, name: Any, episodes: int, key: int | Array)
         if not playing.any():
             break
         observations, rewards, ended, cut, _ = environments.step(np.asarray(policy(observations)))
-        returns += rewards * playing
+        returns += np.where(playing, rewards, 0)
         playing &= ~(ended | cut)
     environments.close()
     if playing.any():

@@ -1,5 +1,6 @@
 """What training leaves behind: a policy that maps the environment's observations to its actions."""
 
+import operator
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ import numpy as np
 from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.checkpoints import from_numpy, load_arrays, name_leaves, save_arrays, to_numpy
 from offline_tutor.data import Normalization
+from offline_tutor.data.units import units_of
 from offline_tutor.types import Array, Continuous, Discrete, Spec
 
 
@@ -43,6 +45,7 @@ class Policy:
         One observation, (observation,), gives one action. Discrete actions are (batch,) integers.
         Gymnasium takes them as NumPy's: `environment.step(np.asarray(policy(observation)))`.
         """
+        observations = np.asarray(observations) if isinstance(observations, list) else observations
         self._check(observations)
         return _act(self, observations)
 
@@ -84,7 +87,7 @@ class Policy:
     def _check(self, observations: Array) -> None:
         if self.seeds is not None:
             raise ValueError(
-                f"this is a stack of {self.num_rows} policies, one for each seed: take one by "
+                f"this is a stack of {self.num_rows} policies, one a seed: take one by "
                 ".seed(0), or ask all of them by .map"
             )
         wanted, shape = self.spec.observation_shape, np.shape(observations)
@@ -95,7 +98,9 @@ class Policy:
     def select(self, index: int) -> "Policy":
         """The policies of one configuration, counted from 0, in the order of training."""
         count, number = len(self.seeds or ()), len(self.configs)
-        if self.seeds is None or not 0 <= index < number:
+        if self.seeds is None:
+            raise ValueError("this is one policy, and select is for stacks of them")
+        if not 0 <= index < number:
             raise ValueError(f"configuration {index}: there are {number}, counted from 0")
         rows = slice(index * count, (index + 1) * count)
         state = jax.tree.map(lambda leaf: leaf[rows], self.state)
@@ -172,23 +177,27 @@ def load_policy(path: str | Path, algorithm: Algorithm | None = None) -> Policy:
     path = Path(path)
     path = path / "policy.npz" if path.is_dir() else path
     found, arrays = load_arrays(path, "policy")
-    if "spec" not in found:
+    if not isinstance(found, dict) or "spec" not in found:
         raise ValueError(
             f"{path} is not a policy but a checkpoint, perhaps: Policy.save writes one"
         )
     try:
         algorithm = algorithm or _find_algorithm(found["algorithm"])
+        if algorithm.name != found["algorithm"]:
+            raise ValueError(f"{found['algorithm']} trained it, and not {algorithm.name}")
         configs = tuple(algorithm.Config(**fields) for fields in found["configs"])
         spec = _spec(found["spec"])
-        seeds = None if found["seeds"] is None else tuple(found["seeds"])
+        seeds = None if found["seeds"] is None else tuple(map(operator.index, found["seeds"]))
         state = _state(algorithm, configs, spec, seeds, arrays)
-        units = Normalization(
-            arrays["normalization.observation_mean"],
-            arrays["normalization.observation_std"],
-            arrays.get("normalization.action_centre"),  # discrete actions have neither
-            arrays.get("normalization.action_half_range"),
-        )
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        units = _read_like(units_of(spec), "normalization", arrays)
+    except (
+        ArithmeticError,
+        AttributeError,
+        IndexError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ValueError(f"{path} is not a policy that can be read here: {error}") from error
     return Policy(state, units, algorithm, configs, spec, seeds)
 
@@ -198,7 +207,8 @@ def _spec(found: dict[str, Any]) -> Spec:
     shape, actions = tuple(found["observation_shape"]), found["actions"]
     if "num" in actions:
         return Spec(shape, Discrete(int(actions["num"])))
-    return Spec(shape, Continuous(tuple(actions["low"]), tuple(actions["high"])))
+    low, high = (tuple(map(float, actions[end])) for end in ("low", "high"))
+    return Spec(shape, Continuous(low, high))
 
 
 def _state(
@@ -215,13 +225,18 @@ def _state(
         return algorithm.init(jax.random.key(seed), configs[0], spec)
 
     shapes = jax.eval_shape(jax.vmap(fresh) if rows else fresh, np.zeros(rows, np.uint32))
+    return _read_like(shapes, "state", arrays)
+
+
+def _read_like(tree: Any, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
+    """A tree of arrays from their names, each of the shape and type that `tree` has there."""
     leaves = []
-    for name, like in name_leaves(shapes, "state").items():
+    for name, like in name_leaves(tree, prefix).items():
         try:
             leaves.append(from_numpy(arrays[name], like))
         except ValueError as error:
             raise ValueError(f"{name} is {error}") from error
-    return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+    return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 
 def _find_algorithm(name: str) -> Algorithm:

@@ -1,6 +1,6 @@
-"""What every other module speaks of: arrays, parameters, minibatches, and the spaces of a task.
+"""Types that all modules share: arrays, parameters, minibatches, and the spaces of a task.
 
-This is the ground floor: it imports nothing of the package.
+This is the ground floor: it imports nothing from the package.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Metrics = dict[str, Array]  # by name; NaN where an update did not compute it
 
 
 class Transitions(NamedTuple):
-    """Recorded steps, one row a transition; a minibatch has the same form.
+    """Recorded steps, one row per transition; a minibatch has the same form.
 
     Attributes:
         observations: (n, observation) float32; more axes where observations are pictures.
@@ -53,8 +53,8 @@ class Continuous:
     high: tuple[float, ...]
 
     def __str__(self) -> str:
-        """Few words, for messages."""
-        return f"vectors of {len(self.low)} from {list(self.low)} to {list(self.high)}"
+        """A short form for messages."""
+        return f"vectors of length {len(self.low)} from {list(self.low)} to {list(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Discrete:
     num: int
 
     def __str__(self) -> str:
-        """Few words, for messages."""
-        return f"{self.num} discrete ones"
+        """A short form for messages."""
+        return f"{self.num} discrete actions"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Behaviour cloning where actions are discrete: classify observations by what was done there.
 
-`BC` with the squared distance replaced by the cross-entropy, since actions have names and no
-distances between them.
+`BC` with the squared distance replaced by the cross-entropy, since there is no distance between
+discrete actions.
 """
 
 from dataclasses import replace

@@ -25,6 +25,8 @@ class Range(NamedTuple):
 
     def __str__(self) -> str:
         """In words, for messages."""
+        if self.low == -math.inf:
+            return "finite"
         low = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
         return low if self.high == math.inf else f"{low} and at most {self.high:g}"
 
@@ -60,7 +62,7 @@ class Hyperparameters:
     Fields of type `float` are leaves of a pytree: a new value compiles nothing, and `vmap` runs
     over several values at once. All others (widths, counts, switches) are static. Raises
     ValueError where a value has another type than its field, or lies outside its range in
-    `RANGES`.
+    `RANGES`. Do not decorate a subclass with `dataclass` again.
     """
 
     floats: ClassVar[tuple[str, ...]]  # names of the fields that are data
@@ -68,6 +70,13 @@ class Hyperparameters:
     _types: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls) -> None:
+        inherited = {
+            field.name for base in cls.__mro__[1:] if is_dataclass(base) for field in fields(base)
+        }
+        for name in inherited & vars(cls).keys() - cls.__annotations__.keys():
+            raise TypeError(
+                f"{cls.__name__}: give {name} its type, {name}: ... = {vars(cls)[name]!r}"
+            )
         dataclass(frozen=True)(cls)
         hints = typing.get_type_hints(cls)
         cls._types = {field.name: hints[field.name] for field in fields(cls)}  # type: ignore[arg-type]
@@ -86,8 +95,10 @@ class Hyperparameters:
         if value is None and type(None) in kinds:
             return None
         if float in kinds:
-            if isinstance(value, jax.Array | np.ndarray):
+            if isinstance(value, jax.core.Tracer):
                 return value  # a number under way through jit or vmap
+            if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0:
+                value = value.item()
             if _is_number(value, int | float | np.number) and allowed.holds(value):
                 return float(value)
             raise self._error(name, value, f"a number, {allowed}")

@@ -83,7 +83,7 @@ def regression(predicted: Array, batch: Transitions, targets: Returns, config: C
 def loss(
     network: Params, state: State, batch: Transitions, targets: Returns, key: Array, config: Config
 ) -> Scalar:
-    """How badly the network's quantiles describe the targets."""
+    """The quantile Huber loss of the data's actions against the targets."""
     return regression(quantiles(network, batch.observations, config), batch, targets, config)
 
 

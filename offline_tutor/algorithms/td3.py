@@ -186,7 +186,8 @@ def update_actor(
 class DelayedActorCritic(ActorCritic):
     """TD3's way to train: a round of steps of the critics, then one of the actor.
 
-    The targets stand still during a round, so that one pass finds those of all its minibatches.
+    The targets stand still during a round, so that one pass finds those of all its minibatches:
+    `target_values` must not read what a step of the critics changes.
     """
 
     def round_length(self, config: Any) -> int:

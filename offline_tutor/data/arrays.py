@@ -80,7 +80,10 @@ def _columns(
     num_actions: int | None,
 ) -> tuple[Spec, dict[str, np.ndarray]]:
     """Convert observations, actions and rewards; return them with the spec that they imply."""
-    axes = max(2, np.ndim(observations))  # images have more than vectors
+    try:
+        axes = max(2, np.ndim(observations))  # images have more than vectors
+    except ValueError:  # ragged lists, which `_numbers` reports
+        axes = 2
     columns = {
         "observations": _numbers(name, "observations", observations, (None,) * axes),
         "rewards": _numbers(name, "rewards", rewards, (None,)),

@@ -74,6 +74,8 @@ class Dataset:
             DatasetError: if no row is left.
         """
         rows = self.transitions
+        if rows.next_actions is not None:
+            return self
         terminations, cut = np.asarray(rows.terminations), np.asarray(self.truncations)
         if cut.all():
             raise DatasetError(

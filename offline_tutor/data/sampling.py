@@ -1,6 +1,7 @@
 """Draw the rows of a minibatch from a dataset."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -16,25 +17,29 @@ def uniform(key: Array, num_rows: int, batch_size: int) -> Array:
     return jax.random.randint(key, (batch_size,), 0, num_rows)
 
 
-def mixed(boundary: int, share: float) -> DrawRows:
-    """Draw a fixed share of each minibatch from the rows before `boundary`, the rest after it.
+@dataclass(frozen=True)
+class Mixed:
+    """Minibatches of two sources: a fixed share of the rows before `boundary`, the rest after it.
 
-    Ball et al. 2023 (RLPD) draw one half from each.
-
-    Raises:
-        ValueError: if `share` is not between 0 and 1, or, when rows are drawn, if one of the two
-            parts is empty.
+    Ball et al. 2023 (RLPD) take one half of each. Raises ValueError where `share` is not between
+    0 and 1, or, when it is used, where one source or its part of the minibatch is empty.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"share is {share}; it must lie between 0 and 1")
 
-    def draw(key: Array, num_rows: int, batch_size: int) -> Array:
-        if not 0 < boundary < num_rows:
-            raise ValueError(f"boundary is {boundary}; it must lie between 0 and {num_rows}")
+    boundary: int
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ValueError(f"share is {self.share}; it must lie between 0 and 1")
+
+    def __call__(self, key: Array, num_rows: int, batch_size: int) -> Array:
+        """Indices of a minibatch, (batch,): first those of rows before the boundary."""
+        count = round(self.share * batch_size)
+        if not 0 < self.boundary < num_rows:
+            raise ValueError(f"boundary is {self.boundary}; there are {num_rows} rows")
+        if not 0 < count < batch_size:
+            raise ValueError(f"share is {self.share}, which of {batch_size} rows is {count}")
         before_key, after_key = jax.random.split(key)
-        count = round(share * batch_size)
-        before = jax.random.randint(before_key, (count,), 0, boundary)
-        after = jax.random.randint(after_key, (batch_size - count,), boundary, num_rows)
+        before = jax.random.randint(before_key, (count,), 0, self.boundary)
+        after = jax.random.randint(after_key, (batch_size - count,), self.boundary, num_rows)
         return jnp.concatenate([before, after])
-
-    return draw

@@ -1,4 +1,4 @@
-"""What can be known to be wrong before anything is trained."""
+"""Checks made before training starts."""
 
 import numbers
 import operator
@@ -51,7 +51,7 @@ def check_configs(algorithm: Algorithm, config: Any) -> tuple[Hyperparameters, .
     """One configuration or several, at least one; None is the default.
 
     Raises TypeError where one is not the algorithm's, and ValueError where they differ in more than
-    numbers, or would have actions scaled twice.
+    numbers, or would scale actions twice.
     """
     configs = tuple(config) if isinstance(config, Sequence) else (config,)
     if not configs:
@@ -65,8 +65,8 @@ def check_configs(algorithm: Algorithm, config: Any) -> tuple[Hyperparameters, .
             continue
         if len(found) > 1:
             raise ValueError(
-                f"config: {name} is {found[0]!r} and {found[1]!r}; configurations trained together "
-                f"may differ in numbers only ({', '.join(configs[0].floats)}). Train these in turn"
+                f"config: {name} is {found[0]!r} in one configuration and {found[1]!r} in another; "
+                "those trained together may differ in numbers only. Train these one after another"
             )
     return configs
 
@@ -75,11 +75,14 @@ def _check_config(algorithm: Algorithm, config: Any) -> None:
     name = algorithm.name
     # By its fields and not by its class: chapters train with the Config that they have built.
     known = (*algorithm.Config.floats, *algorithm.Config.statics)
+    wanted = f"{algorithm.Config.__module__}.Config(...)"
+    if not isinstance(config, Hyperparameters):
+        raise TypeError(f"config is {config!r}; {name} takes {wanted}")
     lacking = [field for field in known if not hasattr(config, field)]
-    if not isinstance(config, Hyperparameters) or lacking:
-        wanted = f"{algorithm.Config.__module__}.Config(...)"
-        missing = f", which has no {lacking[0]}" if lacking and not isinstance(config, type) else ""
-        raise TypeError(f"config is {config!r}{missing}; {name} takes a {wanted}")
+    surplus = [field for field in (*config.floats, *config.statics) if field not in known]
+    if lacking or surplus:
+        what = f"has no {lacking[0]}" if lacking else f"has {surplus[0]}, which {name} has not"
+        raise TypeError(f"config is {config!r}, which {what}; {name} takes {wanted}")
     if getattr(config, "max_action", 1) != 1:
         raise ValueError(
             f"max_action is {config.max_action}, and training scales actions to [-1, 1]: leave it "  # type: ignore[attr-defined]

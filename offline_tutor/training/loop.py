@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.checkpoints import load_checkpoint, lock_folder, save_checkpoint
@@ -19,16 +20,17 @@ from offline_tutor.training.run import Diverged, Run, name_rows
 from offline_tutor.types import Array
 
 Evaluate = Callable[[Policy], Array]
-# carry, number of steps -> carry, metrics by rows, and the step at which each row diverged, or 0
-Advance = Callable[[Any, int], tuple[Any, dict[str, Array], Array]]
+# carry, number of steps, and for each row the step at which it has diverged or 0
+# -> carry, metrics by rows, and the same of the rows that diverge now
+Advance = Callable[[Any, int, np.ndarray], tuple[Any, dict[str, Array], Array]]
 
 
 @dataclass(frozen=True)
 class Loop:
     """The options of a run that compiled code does not see.
 
-    What a run carries along is a tuple: of each configuration's states, or, online, of the states
-    and what else there is.
+    The carry is a tuple. Offline it holds one state for each configuration; online it holds the
+    states, the episodes under way, the replay buffer and the steps of divergence.
     """
 
     rows: Rows
@@ -49,7 +51,8 @@ class Loop:
                 carry = self._resume(run, carry, self.checkpoint)
             start = time.perf_counter() - run.seconds
             while (done := self._steps(carry)) < run.num_steps:
-                carry, metrics, diverged = advance(carry, min(self.every, run.num_steps - done))
+                count = min(self.every, run.num_steps - done)
+                carry, metrics, diverged = advance(carry, count, run.diverged)
                 self._record(run, carry, metrics, diverged)
                 run.seconds = time.perf_counter() - start
                 for callback in self.callbacks:
@@ -69,7 +72,7 @@ class Loop:
         return carry
 
     def _folder(self) -> contextlib.AbstractContextManager[Any]:
-        """The folder of the checkpoint, ours alone while we train."""
+        """Locks the checkpoint's folder while training runs."""
         if self.checkpoint is None:
             return contextlib.nullcontext()
         return lock_folder(self.checkpoint)
@@ -80,16 +83,16 @@ class Loop:
         run.steps = np.append(run.steps, self._steps(carry))
         newly = np.asarray(jax.device_get(diverged))
         run.diverged = np.where(run.diverged > 0, run.diverged, newly)
+        for name, means in jax.device_get(metrics).items():
+            column = np.where(run.diverged > 0, np.nan, means)
+            earlier = run.metrics.get(name, np.zeros((0, num_rows)))
+            run.metrics[name] = np.concatenate([earlier, column[None]])
         if run.diverged.all():
             raise Diverged(
                 "parameters became NaN or infinite everywhere: "
                 f"{name_rows(run.policy, range(num_rows), run.diverged)}. {ADVICE}; with "
                 "checkpoint=... the last good one is kept"
             )
-        for name, means in jax.device_get(metrics).items():
-            column = np.where(run.diverged > 0, np.nan, means)
-            earlier = run.metrics.get(name, np.zeros((0, num_rows)))
-            run.metrics[name] = np.concatenate([earlier, column[None]])
         if self.evaluate is not None:
             returns = np.asarray(self.evaluate(run.policy))[None]
             earlier = run.evaluations if len(run.evaluations) else returns[:0]
@@ -101,8 +104,9 @@ class Loop:
             run.evaluations = np.concatenate([earlier, returns])
 
     def _policy(self, run: Run, carry: Any) -> Policy:
-        """The policies as they are now."""
-        return replace(run.policy, state=self.rows.policy_state(self.states_of(carry)))
+        """The policies as they are now, in arrays of their own: the next piece may reuse those."""
+        state = jax.tree.map(jnp.copy, self.rows.policy_state(self.states_of(carry)))
+        return replace(run.policy, state=state)
 
     def _steps(self, carry: Any) -> int:
         """How many steps have been taken."""

@@ -4,7 +4,6 @@ Python is entered only every `every` steps: for the progress bar, the evaluation
 and the checkpoint.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -27,6 +26,7 @@ from offline_tutor.training.checks import (
     check_seeds,
     check_sizes,
 )
+from offline_tutor.training.fingerprints import fingerprint_code, fingerprint_data
 from offline_tutor.training.loop import Evaluate, Loop
 from offline_tutor.training.rows import Rows, choose_seeds, finite_seeds, seed_axes
 from offline_tutor.training.run import Run, new_run
@@ -93,17 +93,21 @@ def train(
         rows.policy_state(states), scaling, algorithm, rows.configs, dataset.spec, rows.seeds
     )
     run = new_run(policy, num_steps)
-    description = {
-        "algorithm": algorithm.name,
-        "configs": [asdict(config) for config in rows.configs],
-        "dataset": _fingerprint(dataset),
-        "spec": asdict(dataset.spec),
-        "seeds": list(rows.seeds),
-        "batch_size": batch_size,
-        "every": every,
-        "normalize": normalize,
-        "devices": rows.mesh.size,
-    }
+    description: dict[str, Any] = (
+        {}
+        if checkpoint is None
+        else {
+            "algorithm": {"name": algorithm.name, "code": fingerprint_code(algorithm, draw_rows)},
+            "configs": [asdict(config) for config in rows.configs],
+            "dataset": fingerprint_data(dataset),
+            "spec": asdict(dataset.spec),
+            "seeds": list(rows.seeds),
+            "batch_size": batch_size,
+            "every": every,
+            "normalize": normalize,
+            "devices": rows.mesh.size,
+        }
+    )
     loop = Loop(rows, every, evaluate, tuple(callbacks), progress, checkpoint, description)
     loop(run, states, partial(_advance_all, advance, rows, configs))
     return run
@@ -117,38 +121,72 @@ def _advance_all(
     configs: Sequence[Any],
     states: Sequence[Any],
     count: int,
+    diverged: np.ndarray,
 ) -> tuple[tuple[Any, ...], dict[str, Array], np.ndarray]:
-    """Takes steps of every configuration; also metrics and diverging steps by rows."""
+    """Takes steps of every configuration but of rows that have diverged; see `Advance`."""
+    frozen = rows.with_copies(diverged > 0)
     taken = [
-        _advance_finite(partial(advance, config), rows, state, count)
-        for state, config in zip(states, configs, strict=True)
+        _advance_finite(partial(advance, config), rows, state, count, gone)
+        for state, config, gone in zip(states, configs, frozen, strict=True)
     ]
-    states, metrics, diverged = zip(*taken, strict=True)
-    return states, rows.real(metrics), np.concatenate([d[: len(rows.seeds)] for d in diverged])
+    states, metrics, steps = zip(*taken, strict=True)
+    return states, rows.real(metrics), np.concatenate([one[: len(rows.seeds)] for one in steps])
 
 
 def _advance_finite(
-    advance: Callable[[Any, int], tuple[Any, dict[str, Array]]], rows: Rows, before: Any, count: int
+    advance: Callable[[Any, int], tuple[Any, dict[str, Array]]],
+    rows: Rows,
+    before: Any,
+    count: int,
+    frozen: np.ndarray,
 ) -> tuple[Any, dict[str, Array], np.ndarray]:
-    """Takes steps; seeds that become NaN or infinite keep their last finite state.
+    """Takes steps; seeds that become NaN or infinite keep their last finite state, for good.
 
-    To find it, and the step that ended it, the piece is taken once more, step by step: to the same
-    bits.
+    Also gives for each seed the step that made it so, or 0.
     """
     after, metrics = advance(before, count)
-    diverged = np.zeros(rows.num_seeds, int)
-    lost = ~np.asarray(jax.device_get(finite_seeds(after)))
+    if frozen.any():
+        after = choose_seeds(rows.spread(frozen), before, after)
+    lost = ~_finite(after)
     if not lost.any():
-        return after, metrics, diverged
-    first, held, state = int(jax.device_get(before.step)), before, before
-    for step in range(first + 1, first + count + 1):
-        state, _ = advance(state, 1)
-        finite = np.asarray(jax.device_get(finite_seeds(state)))
-        diverged[lost & ~finite & (diverged == 0)] = step
-        held = choose_seeds(rows.spread(lost & (diverged == 0)), state, held)
-        if diverged[lost].all():
-            break
-    return choose_seeds(rows.spread(lost), held, after), metrics, diverged
+        return after, metrics, np.zeros(rows.num_seeds, int)
+    held, steps = _last_finite(advance, rows, before, count, lost)
+    return choose_seeds(rows.spread(lost), held, after), metrics, steps
+
+
+def _last_finite(
+    advance: Callable[[Any, int], tuple[Any, dict[str, Array]]],
+    rows: Rows,
+    state: Any,
+    count: int,
+    lost: np.ndarray,
+) -> tuple[Any, np.ndarray]:
+    """The last finite state of the seeds in `lost` within `count` steps, and the step after it.
+
+    Takes the steps once more, to the same bits, and finds the one that matters by halving.
+    """
+    held, first, done = state, int(jax.device_get(state.step)), 0
+    steps, undecided = np.zeros(rows.num_seeds, int), lost.copy()
+    while undecided.any():  # all of them are finite after `done` steps, and one is not at the end
+        end = count
+        while end - done > 1:
+            tried, _ = advance(state, (end - done) // 2)
+            if _finite(tried)[undecided].all():
+                state, done = tried, done + (end - done) // 2
+            else:
+                end = done + (end - done) // 2
+        following, _ = advance(state, 1)
+        ended = undecided & ~_finite(following)
+        held = choose_seeds(rows.spread(ended), state, held)
+        steps[ended] = first + done + 1
+        undecided &= ~ended
+        state, done = following, done + 1
+    return held, steps
+
+
+def _finite(states: Any) -> np.ndarray:
+    """Whether all numbers of each seed are finite, (seeds,), on the host."""
+    return np.asarray(jax.device_get(finite_seeds(states)))
 
 
 @partial(jax.jit, static_argnames=("algorithm", "batch_size", "draw_rows"))
@@ -194,11 +232,13 @@ def _take_steps(
         last = jnp.minimum(length, first + end - states.step)
         states, metrics = every_seed(states, keys, first, last)
         counts = jax.tree.map(lambda count, new: count + ~jnp.isnan(new), counts, metrics)
-        sums = jax.tree.map(lambda total, new: total + jnp.nan_to_num(new), sums, metrics)
+        sums = jax.tree.map(
+            lambda total, new: total + jnp.where(jnp.isnan(new), 0, new), sums, metrics
+        )
         return states, sums, counts
 
     shapes = jax.eval_shape(every_seed, states, keys, end, end)[1]
-    sums = jax.tree.map(lambda metric: jnp.zeros(metric.shape, metric.dtype), shapes)
+    sums = jax.tree.map(lambda metric: jnp.zeros(metric.shape), shapes)
     counts = jax.tree.map(lambda metric: jnp.zeros(metric.shape, int), shapes)
     # A loop whose length is an argument, not a scan: one program serves pieces of any length.
     states, sums, counts = jax.lax.while_loop(
@@ -211,11 +251,3 @@ def _take_steps(
     if length > 1:  # over the steps of a round too
         sums, counts = jax.tree.map(partial(jnp.sum, axis=-1), (sums, counts))
     return states, jax.tree.map(jnp.divide, sums, counts)
-
-
-def _fingerprint(dataset: Dataset) -> str:
-    """A hash of the dataset's contents, so that a checkpoint is not continued on other data."""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in jax.tree.leaves(dataset.transitions):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

@@ -63,7 +63,10 @@ def train_online(
     one configuration. Returns the run, and all that was tried: the replay buffer.
     """
     algorithm = check_algorithm(algorithm)
-    rows = Rows(check_configs(algorithm, config)[:1], check_seeds(seeds))
+    configs = check_configs(algorithm, config)
+    if len(configs) > 1:
+        raise ValueError(f"config: {len(configs)} configurations; train_online takes one at a time")
+    rows = Rows(configs, check_seeds(seeds))
     num_steps, batch_size, every = check_sizes(
         num_steps=num_steps, batch_size=batch_size, every=every
     )
@@ -84,14 +87,14 @@ def train_online(
     live, replay, keys, diverged = rows.spread((live, replay, step_keys, diverged))
     config, units = rows.everywhere((rows.configs[0], scaling))
 
-    def advance(carry: Any, count: int) -> tuple[Any, dict[str, Array], Array]:
+    def advance(carry: Any, count: int, _: Any) -> tuple[Any, dict[str, Array], Array]:
         carry, metrics = _take_steps(
             carry, keys, config, units, algorithm, environment, batch_size, random_steps, count
         )
         return carry, rows.real([metrics]), rows.real([carry[-1]])
 
     def states_of(carry: Any) -> tuple[Any]:
-        return (jax.tree.map(jnp.copy, carry[0]),)  # the next piece reuses the arrays
+        return (carry[0],)
 
     policy = Policy(rows.policy_state([state]), scaling, algorithm, rows.configs, spec, rows.seeds)
     run = new_run(policy, num_steps)
@@ -107,9 +110,10 @@ def spec_of(environment: Any) -> Spec:
     space, shape = environment.action_space, environment.observation_space.shape
     if hasattr(space, "n"):
         return Spec(shape, Discrete(int(space.n)))
-    if not np.isfinite([space.low, space.high]).all():
+    low, high = np.asarray(space.low, np.float32), np.asarray(space.high, np.float32)
+    if not np.isfinite([low, high]).all():
         raise ValueError(f"actions are {space}; their bounds must be finite")
-    return Spec(shape, Continuous(tuple(space.low.tolist()), tuple(space.high.tolist())))
+    return Spec(shape, Continuous(tuple(low.tolist()), tuple(high.tolist())))
 
 
 def _reset(environment: Any, key: Array) -> _Live:

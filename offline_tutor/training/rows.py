@@ -51,6 +51,12 @@ class Rows:
     def _put(self, tree: Any, spec: jax.sharding.PartitionSpec) -> Any:
         return jax.device_put(tree, jax.sharding.NamedSharding(self.mesh, spec))
 
+    def with_copies(self, column: np.ndarray) -> np.ndarray:
+        """A column of (rows,) as (configurations, seeds), the copies of the first seed included."""
+        seeds = column.reshape(len(self.configs), len(self.seeds))
+        copies = np.repeat(seeds[:, :1], self.num_seeds - len(self.seeds), axis=1)
+        return np.concatenate([seeds, copies], axis=1)
+
     def real(self, trees: Sequence[Any]) -> Any:
         """Arrays of (rows, ...): the seeds of each configuration in turn, without copies."""
         if len(trees) == 1 and len(self.seeds) == self.num_seeds:

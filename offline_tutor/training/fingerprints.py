@@ -1,0 +1,51 @@
+"""What a run was made of, as short texts: a checkpoint is not continued with anything else."""
+
+import hashlib
+from dataclasses import fields, is_dataclass
+from types import CodeType
+from typing import Any
+
+import jax
+import numpy as np
+
+from offline_tutor.data import Dataset
+
+
+def fingerprint_data(dataset: Dataset) -> str:
+    """A hash of the dataset's rows."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in jax.tree.leaves(dataset.transitions):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def fingerprint_code(*values: Any) -> str:
+    """A hash of the code of functions, and of those that records and classes hold.
+
+    What these functions call by name does not count: a helper that is defined anew goes unnoticed.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for value in values:
+        for function in _functions(value):
+            digest.update(_code(getattr(function, "__code__", None), function).encode())
+    return digest.hexdigest()
+
+
+def _functions(value: Any) -> list[Any]:
+    """The functions of a value: itself, or those in its fields and in its class."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return [value]
+    own = [getattr(value, field.name) for field in fields(value)]
+    methods = [method for kind in type(value).__mro__[:-1] for method in vars(kind).values()]
+    return [function for function in (*own, *methods) if hasattr(function, "__code__")]
+
+
+def _code(code: CodeType | None, function: Any) -> str:
+    """A function's instructions and constants as text, without names of files and lines."""
+    if code is None:
+        return getattr(function, "__qualname__", type(function).__qualname__)
+    constants = [
+        _code(constant, None) if isinstance(constant, CodeType) else repr(constant)
+        for constant in code.co_consts
+    ]
+    return " ".join([code.co_name, code.co_code.hex(), *constants, *code.co_names])
