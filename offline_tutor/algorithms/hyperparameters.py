@@ -3,7 +3,7 @@
 import math
 import types
 import typing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
