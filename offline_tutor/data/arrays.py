@@ -80,7 +80,10 @@ def _columns(
     num_actions: int | None,
 ) -> tuple[Spec, dict[str, np.ndarray]]:
     """Bring observations, actions and rewards into their types, and say what a network will see."""
-    axes = max(2, np.ndim(observations))  # pictures have more than vectors
+    try:
+        axes = max(2, np.ndim(observations))  # pictures have more than vectors
+    except ValueError:  # rows of several lengths, which `_numbers` names
+        axes = 2
     columns = {
         "observations": _numbers(name, "observations", observations, (None,) * axes),
         "rewards": _numbers(name, "rewards", rewards, (None,)),

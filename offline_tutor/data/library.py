@@ -49,7 +49,7 @@ def open_folder(folder: Path) -> minari.MinariDataset:
         folder = folder / "data"
     if not (folder / "metadata.json").is_file():
         raise DatasetError(
-            f"{folder} is no Minari dataset: there is no metadata.json in it. Give the folder that "
+            f"{folder} is not a Minari dataset: there is no metadata.json in it. Give the folder that "
             "holds it (or whose subfolder data does); for your own arrays use from_arrays."
         )
     try:
