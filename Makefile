@@ -41,12 +41,14 @@ test: $(INSTALLED)
 	$(BIN)/python -m tools.execute || status=1; \
 	$(BUILD) --quiet || status=1; \
 	$(BIN)/python -m tools.slides || status=1; \
-	$(BIN)/python -m pytest -n 2 || status=1; \
+	$(BIN)/python -m pytest -n 2 --dist worksteal || status=1; \
 	exit $$status
 
-# Uses .venv if `make` has set it up, else the Python that has the package and pytest.
+# Uses .venv if `make` has set it up, else the Python that has the package and pytest. Most of the
+# time is compilation, which takes half as long when XLA optimises little; `make test` tests the rest.
+quick: export JAX_DISABLE_MOST_OPTIMIZATIONS := 1
 quick:
-	$(if $(wildcard $(INSTALLED)),$(BIN)/python,$(PYTHON)) -m pytest tests/unit
+	$(if $(wildcard $(INSTALLED)),$(BIN)/python,$(PYTHON)) -m pytest tests/unit -m "not slow"
 
 serve: _build/html/index.html
 	@echo "http://127.0.0.1:$(PORT) shows the book; Ctrl-C ends it."

@@ -22,7 +22,7 @@ from typing import Any
 
 import jax
 
-from benchmarks import gpu
+from benchmarks import gpu, grid
 from benchmarks.limit import operations_per_step
 from benchmarks.package import time_import, time_loading
 from benchmarks.protocol import ROOT, Contender
@@ -35,6 +35,7 @@ TITLES = {
     "td3_bc": "TD3+BC, 2 x 256, minibatch 256, 11 observations, 3 actions, 1M transitions",
     "cql_sac": "SAC+CQL, 3 x 256, 30 actions, minibatch 256, 11 observations, 1M transitions",
     "cql_qr_dqn": "QR-DQN+CQL, 2 x 256, 32 quantiles, 8 observations, 4 actions, 1M transitions",
+    "grid": "Ten alphas of TD3+BC in the maze, 2 x 64, minibatch 64, 5 seeds, 6000 steps",
     "package": "The package",
     "gpu": "On a GPU, 256 wide, minibatch 256, 1M transitions",
 }
@@ -58,6 +59,7 @@ GOALS = {  # of each table: at least, at most
         "compile, processor s": (None, 5.0),
         "peak memory, MB": (None, 650.0),
     },
+    "grid": {"grid / in turn, processor time": (None, 0.6)},
     "package": {
         "load 1M transitions, s": (None, 3.0),
         "import, s beyond jax and flax": (None, 0.5),
@@ -118,7 +120,7 @@ def make_their_environment() -> Path:
     python = THEIRS / "bin" / "python"
     requirements = Path(__file__).with_name("requirements.txt")
     stamp = THEIRS / "installed.txt"
-    if not stamp.exists() or stamp.read_text() != requirements.read_text():
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != requirements.read_text(encoding="utf-8"):
         print("Installing d3rlpy and PyTorch in", THEIRS, flush=True)
         venv.create(THEIRS, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", requirements], check=True)
@@ -188,7 +190,13 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, default=12, help="of bursts; fewer than 5 are a trial"
     )
-    measures = {"td3_bc": td3_bc, "cql_sac": cql_sac, "cql_qr_dqn": cql_qr_dqn, "package": package}
+    measures = {
+        "td3_bc": td3_bc,
+        "cql_sac": cql_sac,
+        "cql_qr_dqn": cql_qr_dqn,
+        "grid": sweep,
+        "package": package,
+    }
     parser.add_argument("--only", choices=measures, help="one table")
     options = parser.parse_args()
     if jax.default_backend() == "gpu":
@@ -200,6 +208,11 @@ def main() -> None:
         show(name, table, options.rounds)
     if options.only is None and options.rounds >= ENOUGH:
         print("Written to", keep(tables, options.rounds).relative_to(ROOT))
+
+
+def sweep(rounds: int) -> dict[str, object]:
+    """Many configurations that differ in a number: each round takes one or two minutes."""
+    return {"results": grid.measure(min(rounds, 3))}
 
 
 def package(_: int) -> dict[str, object]:
@@ -225,14 +238,14 @@ def keep(tables: dict[str, Any], rounds: int) -> Path:
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{jax.default_backend()}.json"
-    path.write_text(json.dumps({"meta": meta, **tables}, indent=1) + "\n")
+    path.write_text(json.dumps({"meta": meta, **tables}, indent=1) + "\n", encoding="utf-8")
     return path
 
 
 def processor() -> str:
     """What the processor calls itself, where it says so (Linux)."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -12,12 +12,12 @@ from benchmarks.protocol import Burst
 from benchmarks.sizes import HIDDEN, QUANTILES, SAMPLES, SIZES
 from benchmarks.synthetic import make_arrays
 from offline_tutor import data, training
-from offline_tutor.algorithms import cql_qr_dqn, cql_sac, td3_bc
+from offline_tutor.algorithms import CQL_QR_DQN, CQL_SAC, TD3_BC
 
 ALGORITHMS: dict[str, tuple[Any, Any]] = {
-    "td3_bc": (td3_bc, td3_bc.Config()),
-    "cql_sac": (cql_sac, cql_sac.Config(num_samples=SAMPLES)),
-    "cql_qr_dqn": (cql_qr_dqn, cql_qr_dqn.Config(num_quantiles=QUANTILES)),
+    "td3_bc": (TD3_BC, TD3_BC.Config()),
+    "cql_sac": (CQL_SAC, CQL_SAC.Config(num_samples=SAMPLES)),
+    "cql_qr_dqn": (CQL_QR_DQN, CQL_QR_DQN.Config(num_quantiles=QUANTILES)),
 }
 
 

@@ -91,7 +91,7 @@ class Contender:
 def _busy_seconds() -> float:
     """Processor time that the whole machine has spent, where it tells (Linux); else 0."""
     try:
-        fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+        fields = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:]
     except OSError:
         return 0.0
     user, nice, system, _, _, irq, softirq, *_ = map(float, fields)

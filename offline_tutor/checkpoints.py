@@ -73,7 +73,9 @@ def from_numpy(array: np.ndarray, like: Any) -> Any:
     if (array.shape, array.dtype) != (raw.shape, raw.dtype):
         raise ValueError(f"{array.dtype}{array.shape}, not {raw.dtype}{raw.shape}")
     if _is_key(like):
-        return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(like))
+        # Of a shape without numbers the kind of key cannot be asked: JAX's usual one, then.
+        kind = jax.random.key_impl(like) if isinstance(like, jax.Array) else None
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=kind)
     return jax.device_put(array, getattr(like, "sharding", None))
 
 

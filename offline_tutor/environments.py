@@ -1,12 +1,12 @@
 """The environments that the chapters act in, in JAX: thousands of episodes run at once.
 
-All are functional environments of Gymnasium (``gymnasium.experimental.functional.FuncEnv``):
-pure methods ``initial``, ``transition``, ``observation``, ``reward`` and ``terminal``, which
-``jax.vmap`` and ``jax.lax.scan`` take as they are. The number of steps after which an episode is
-cut short stands beside them as ``max_episode_steps``: a time limit is not a property of the state,
-so it is no termination.
+All are functional environments of Gymnasium (`gymnasium.experimental.functional.FuncEnv`):
+pure methods `initial`, `transition`, `observation`, `reward` and `terminal`, which
+`jax.vmap` and `jax.lax.scan` take as they are. The number of steps after which an episode is
+cut short stands beside them as `max_episode_steps`: a time limit is not a property of the state,
+so it is not a termination.
 
-Importing this module registers ``offline_tutor/PointMaze-v0`` with ``gymnasium.make``.
+Importing this module registers `offline_tutor/PointMaze-v0` with `gymnasium.make`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def cell_centre(row: int, column: int) -> tuple[float, float]:
 
 
 def find_places() -> dict[str, tuple[float, float]]:
-    """Return the centres of the cells that carry a letter on the map: ``{"A": (x, y), ...}``."""
+    """Return the centres of the cells that carry a letter on the map: `{"A": (x, y), ...}`."""
     cells = [(r, c) for r, line in enumerate(MAP) for c, cell in enumerate(line) if cell.isalpha()]
     return {MAP[row][column]: cell_centre(row, column) for row, column in cells}
 
@@ -84,13 +84,13 @@ class PointMaze(FuncEnv):
     """A point walks through corridors in the shape of an H that lies on its side, from A to D.
 
     State and observation are the position (x, y). The action (2,) is a direction and a speed
-    inside the unit disc (a longer one is cut to length 1), which moves the point by ``STEP`` times
-    the action plus normal noise. Coming within ``GOAL_RADIUS`` of D gives reward 1 and ends the
-    episode; every other reward is 0. An episode is cut after ``max_episode_steps``.
+    inside the unit disc (a longer one is cut to length 1), which moves the point by `STEP` times
+    the action plus normal noise. Coming within `GOAL_RADIUS` of D gives reward 1 and ends the
+    episode; every other reward is 0. An episode is cut after `max_episode_steps`.
 
     Args:
-        start: where episodes begin: ``"A"``, ``"B"``, or ``"data"``, which mixes the two as the
-            dataset ``maze/stitch-v0`` does.
+        start: where episodes begin: `"A"`, `"B"`, or `"data"`, which mixes the two as the
+            dataset `maze/stitch-v0` does.
 
     Attributes:
         cells: (rows, columns) bool, top row first, True where there is a wall; every cell is 1 x 1.
@@ -110,7 +110,7 @@ class PointMaze(FuncEnv):
         self.start = start
 
     def __eq__(self, other: object) -> bool:
-        """Mazes that start alike are one to jit, which else would compile for each anew."""
+        """Equal starts make equal mazes, so that jit compiles once for all of them."""
         return isinstance(other, PointMaze) and other.start == self.start
 
     def __hash__(self) -> int:
@@ -147,7 +147,7 @@ class PointMaze(FuncEnv):
         return self.terminal(next_state, rng).astype(jnp.float32)
 
     def terminal(self, state: jax.Array, rng: jax.Array, params: None = None) -> jax.Array:
-        """Return whether the position is within ``GOAL_RADIUS`` of D."""
+        """Return whether the position is within `GOAL_RADIUS` of D."""
         return jnp.linalg.norm(state - jnp.array(self.places["D"])) <= GOAL_RADIUS
 
 
@@ -171,12 +171,12 @@ def slide(position: jax.Array, displacement: jax.Array, axis: int) -> jax.Array:
 
 
 class Pendulum(PendulumFunctional):
-    """Gymnasium's own Pendulum in JAX (``phys2d``); the same equations as ``Pendulum-v1``."""
+    """Gymnasium's own Pendulum in JAX (`phys2d`); the same equations as `Pendulum-v1`."""
 
     max_episode_steps = 200
 
     def __eq__(self, other: object) -> bool:
-        """All are one to jit, as with `PointMaze`."""
+        """All are equal, so that jit compiles once, as with `PointMaze`."""
         return isinstance(other, Pendulum)
 
     def __hash__(self) -> int:
@@ -188,11 +188,11 @@ class CartPole(CartPoleFunctional):
 
     The observation (4,) is the cart's position (m) and speed (m/s), the pole's angle (rad) and
     angular speed (rad/s). Every step pays 1; the episode ends when the cart is 2.4 m off or the
-    pole leans by 12 degrees, and is cut after `max_episode_steps`: 500 as in ``CartPole-v1``, or
-    200 as in ``CartPole-v0``.
+    pole leans by 12 degrees, and is cut after `max_episode_steps`: 500 as in `CartPole-v1`, or
+    200 as in `CartPole-v0`.
     """
 
-    # Gymnasium's ``phys2d`` adds the pole's mass and half length where its CartPole-v1, and the
+    # Gymnasium's `phys2d` adds the pole's mass and half length where its CartPole-v1, and the
     # physics, multiply them.
     params = CartPoleParams(
         polemass_length=CartPoleParams.masspole * CartPoleParams.length  # type: ignore[call-arg]
@@ -205,7 +205,7 @@ class CartPole(CartPoleFunctional):
         self.max_episode_steps = max_episode_steps
 
     def __eq__(self, other: object) -> bool:
-        """Those with the same limit are one to jit, as with `PointMaze`."""
+        """Equal limits make equal environments, as with `PointMaze`."""
         return isinstance(other, CartPole) and other.max_episode_steps == self.max_episode_steps
 
     def __hash__(self) -> int:
@@ -219,7 +219,7 @@ class CartPole(CartPoleFunctional):
 
 
 class PointMazeEnv(FunctionalJaxEnv):
-    """``PointMaze`` behind Gymnasium's ordinary interface: ``offline_tutor/PointMaze-v0``."""
+    """`PointMaze` behind Gymnasium's ordinary interface: `offline_tutor/PointMaze-v0`."""
 
     def __init__(self, start: str = "A", render_mode: None = None):
         maze = PointMaze(start)

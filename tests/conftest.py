@@ -25,6 +25,14 @@ CHECKS = ROOT / "_build" / "exercise_checks.md"
 sys.path.insert(0, str(ROOT))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs() -> Iterator[None]:
+    """Frees what JAX compiled for a module of tests: all of it is more than a small machine has."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+
+
 @pytest.fixture(scope="session")
 def sphinx_extension() -> Callable[[str], ModuleType]:
     """Loads one of the book's Sphinx extensions by its name, as no package has them."""

@@ -26,10 +26,13 @@ MYST = {
     "a target": re.compile(r"^\([\w-]+\)=\s*$", re.MULTILINE),
     "an equation label": re.compile(r"\$\$\s*\([\w:-]+\)"),
 }
+# Of these a chapter says what they do; it builds what is made of them.
+EXPLAINED = {"__init__", "algorithm", "hyperparameters"}
 BUILT = [
-    f"offline_tutor.algorithms.{file.stem}" for file in ROOT.glob("offline_tutor/algorithms/*.py")
-]
-BUILT = [name for name in sorted(BUILT) if not name.endswith("__")] + ["offline_tutor.networks"]
+    f"offline_tutor.algorithms.{file.stem}"
+    for file in sorted(ROOT.glob("offline_tutor/algorithms/*.py"))
+    if file.stem not in EXPLAINED
+] + ["offline_tutor.networks"]
 
 EXERCISES = [Chapter(path) for path in sorted(ROOT.glob("notebooks/exercises/**/*.ipynb"))]
 
@@ -137,12 +140,14 @@ def needs(code: str) -> Iterator[str]:
 
 def unbuilt(wanted: str, built: set[str]) -> set[str]:
     """What of an imported name (a module, or a name in one) no earlier cell has built."""
+    package, _, name = wanted.rpartition(".")
     for module in BUILT:
         public = {f"{module}.{name}" for name in public_names(module)}
         if wanted == module:
             return public - built
-        if wanted.startswith(f"{module}."):
-            return ({wanted} & public) - built
+        full = f"{module}.{name}"  # the package gives TD3 and the like without the module
+        if package in (module, "offline_tutor.algorithms") and full in public:
+            return {full} - built
     return set()
 
 

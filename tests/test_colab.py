@@ -25,7 +25,7 @@ def test_pins_are_the_rows_with_versions() -> None:
 
 
 def test_something_else_is_not_taken_for_the_list() -> None:
-    with pytest.raises(SystemExit, match="no list of Colab's packages"):
+    with pytest.raises(SystemExit, match="not a list of Colab's packages"):
         colab.pins("<html>404: Not Found</html>")
 
 

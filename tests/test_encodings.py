@@ -21,7 +21,7 @@ def leaves_encoding_to_the_system(call: ast.Call) -> bool:
     match call.func:
         case ast.Attribute(attr="read_text" | "write_text"):
             return True
-        case ast.Attribute(value=ast.Name(id=name), attr="open") if name in NOT_TEXT:
+        case ast.Attribute(attr="open") if ast.unparse(call.func).split(".")[0] in NOT_TEXT:
             return False
         case ast.Attribute(attr="open"):  # of a path
             modes = call.args[:1]
@@ -47,6 +47,7 @@ def faults(source: str) -> list[int]:
         ("path.read_text(encoding='utf-8')", False),
         ("open(path)", True),
         ("open(path, 'rb')", False),
+        ("h5py.h5o.open(group, key)", False),
         ("path.open('w')", True),
         ("path.open('rb')", False),
         ("open(path, 'a', encoding='utf-8')", False),

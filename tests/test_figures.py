@@ -357,7 +357,11 @@ def run_of(records, *, evaluated=True):
     values = np.arange(3.0) + np.arange(records)[:, None]
     evaluations = np.repeat(values[..., None], 2, -1) if evaluated else np.zeros((records, 3, 0))
     steps = 100 * np.arange(1, records + 1)
-    return Run(None, (0, 1, 2), 400, steps, {"q": values, "critic_loss": values}, evaluations)
+    policy = types.SimpleNamespace(
+        seeds=(0, 1, 2), configs=(None,), rows=[(None, 0), (None, 1), (None, 2)]
+    )
+    metrics = {"q": values, "critic_loss": values}
+    return Run(policy, 400, steps, metrics, evaluations, np.zeros(3, int))
 
 
 def test_a_live_plot_draws_what_it_is_asked_for():
@@ -376,6 +380,25 @@ def test_a_live_plot_of_steps_that_learned_nothing_waits_for_others():
     run.metrics["q"] = np.full((1, 3), np.nan)
     (drawn,) = LivePlot("q", alt=ALT, references={"q": {"limit": 1.0}}).draw(run)
     assert len(drawn.axes[0].get_lines()[0].get_xdata()) == 0
+
+
+def test_a_live_plot_says_which_seeds_diverged(monkeypatch):
+    shown = []
+    monkeypatch.setattr(curves, "put", lambda output, **_: shown.append(output))
+    monkeypatch.setattr(curves, "in_notebook", lambda: True)
+    run = run_of(3)
+    run.metrics["q"] = run.metrics["q"].copy()
+    run.metrics["q"][1:, 2] = np.nan
+    run.diverged[2] = 150
+    plot = LivePlot("q", alt=ALT)
+    (drawn,) = plot.draw(run)
+    (ax,) = drawn.axes
+    assert "1 of 3 diverged" in ax.get_title(loc="left")
+    cross, mean = ax.get_lines()[-2:]
+    assert (cross.get_marker(), cross.get_xdata(), cross.get_ydata()) == ("x", [100], [2])
+    np.testing.assert_allclose(mean.get_ydata(), [1, 1.5, 2.5])
+    plot(run)
+    assert "Diverged: seed 2 at step 150." in shown[0]["text/html"]
 
 
 def test_a_live_plot_may_count_in_powers_of_ten():

@@ -1,7 +1,8 @@
 """Who may import whom in the package, directly or through others (CONTRIBUTING.md says why).
 
-Imports inside functions and those for type checkers count too. `offline_tutor/__init__.py` is left
-out: it imports a name only when it is used.
+What is written counts, also inside functions and for type checkers. Left out are
+`offline_tutor/__init__.py`, which imports a name only when it is used, and that importing a module
+also runs the `__init__.py` of its package.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ import grimp
 import pytest
 
 PACKAGE = "offline_tutor"
-RECORD = "algorithms.algorithm"  # what an algorithm is; knows none by name
+RECORD = {"algorithms.algorithm", "algorithms.hyperparameters"}  # what every algorithm has
 KNOWS_ONLY = {
     "types": set(),
     "data": {"types"},
     "networks": {"types"},
     "algorithms": {"types", "networks"},
-    RECORD: {"types"},
+    "algorithms.algorithm": RECORD | {"types"},
+    "algorithms.hyperparameters": RECORD | {"types"},
     "environments": {"types"},
 }
 KNOWS_NO_ALGORITHM = ["checkpoints", "training", "policies", "evaluation"]
+# `load_policy` looks up the algorithm that a file names: in the list of all, when it is called.
+THE_LIST = ("policies", "algorithms")
 FOR_BOOK_AND_CLASS = {"book", "classroom", "exercises", "cli"}  # nothing else imports these
 
 
@@ -70,7 +74,7 @@ def not_allowed(graph: grimp.ImportGraph, name: str, allowed: set[str]) -> list[
 
 def algorithms_by_name(graph: grimp.ImportGraph, name: str) -> list[str]:
     named = {m for m in modules(graph) if within(m, {"algorithms"})} - {full("algorithms")}
-    return chains(graph, name, {m for m in named if not within(m, {RECORD})})
+    return chains(graph, name, {m for m in named if not within(m, RECORD)})
 
 
 def circle(arrows: dict[str, set[str]]) -> list[str]:
@@ -97,7 +101,16 @@ def test_knows_only(name: str, allowed: set[str]) -> None:
 
 @pytest.mark.parametrize("name", KNOWS_NO_ALGORITHM)
 def test_knows_no_algorithm_by_name(name: str) -> None:
-    assert algorithms_by_name(GRAPH, name) == []
+    graph = deepcopy(GRAPH)
+    importer, imported = map(full, THE_LIST)
+    graph.remove_import(importer=importer, imported=imported)
+    assert algorithms_by_name(graph, name) == []
+
+
+def test_only_load_policy_asks_for_the_list_of_algorithms() -> None:
+    importer, imported = map(full, THE_LIST)
+    (place,) = GRAPH.get_import_details(importer=importer, imported=imported)
+    assert place["line_contents"] == "from offline_tutor.algorithms import ALGORITHMS"
 
 
 def test_nothing_imports_what_serves_the_book_and_the_class() -> None:

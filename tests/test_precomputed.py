@@ -1,8 +1,10 @@
 """Precomputed results: where they come from is in the file, and their program still works."""
 
+import importlib
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import jax
 import numpy as np
@@ -14,13 +16,16 @@ from offline_tutor.book.precomputed import (
     cql_sac_sweep,
     cql_sweep,
     q_in_training,
-    sweep,
 )
+from offline_tutor.book.precomputed.sweep import Sweep, checksum, train_each
+from offline_tutor.data import load_dataset
 from offline_tutor.environments import CORRIDORS, PointMaze
+from offline_tutor.training import Diverged
 
-MODULES = (alpha_sweep, cql_sweep, cql_sac_sweep)
-SWEEPS = [(module, name) for module in MODULES for name in module.TASKS]
-each_sweep = pytest.mark.parametrize(("module", "name"), SWEEPS, ids=[name for _, name in SWEEPS])
+ALPHA_SWEEPS = {one.name: one for one in (alpha_sweep.SWEEP, cql_sweep.SWEEP, cql_sac_sweep.SWEEP)}
+SWEEPS = ALPHA_SWEEPS | {q_in_training.SWEEP.name: q_in_training.SWEEP}
+FILES = {sweep.stem(name): (sweep, name) for sweep in SWEEPS.values() for name in sweep.datasets}
+each_file = pytest.mark.parametrize("stem", FILES)
 META = {
     "command",
     "commit",
@@ -38,35 +43,51 @@ META = {
 
 
 @pytest.fixture(scope="module")
-def short_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[ModuleType, Path]:
+def short_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The file of each program with few alphas, two seeds and a few steps."""
-    files = {}
-    tried = {alpha_sweep: (0.5,), cql_sweep: (0.5, np.inf), cql_sac_sweep: (0.0, 0.5)}
-    for module, alphas in tried.items():
-        folder = tmp_path_factory.mktemp("precomputed")
-        name = next(iter(module.TASKS))
-        arguments = [name, "--steps", "6", "--seeds", "2", "--folder", str(folder)]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "ALPHAS", alphas)
-            files[module] = sweep.main(module, arguments)
-    return files
+    tried = {"alpha_sweep": (0.5, 1.0), "cql_sweep": (0.5, np.inf), "cql_sac_sweep": (0.0, 0.5)}
+    return {
+        name: short_run(ALPHA_SWEEPS[name], alphas, tmp_path_factory.mktemp("precomputed"))
+        for name, alphas in tried.items()
+    }
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_short_run_writes_the_same_kind_of_file(
-    module: ModuleType, short_runs: dict[ModuleType, Path]
-) -> None:
-    file, name = short_runs[module], next(iter(module.TASKS))
+def short_run(sweep: Sweep, ways: tuple, folder: Path) -> Path:
+    arguments = [sweep.datasets[0], "--steps", "12", "--seeds", "2", "--folder", str(folder)]
+    return replace(sweep, ways=ways).main(arguments)
+
+
+@pytest.mark.parametrize("sweep", ALPHA_SWEEPS.values(), ids=ALPHA_SWEEPS)
+def test_short_run_writes_the_same_kind_of_file(sweep: Sweep, short_runs: dict[str, Path]) -> None:
+    file, name = short_runs[sweep.name], sweep.datasets[0]
     arrays, meta = precomputed.read(file)
-    committed, committed_meta = precomputed.load(module.stem(name))
-    assert file.stem == module.stem(name)
+    committed, committed_meta = precomputed.load(sweep.stem(name))
+    assert file.stem == sweep.stem(name)
     assert arrays.keys() == committed.keys() and meta.keys() == committed_meta.keys() == META
     for key in arrays:
         assert arrays[key].shape[1:] in ((), (2,), committed[key].shape[1:]), key
-    assert meta["command"].endswith(f"{module.__name__} {name} --steps 6 --seeds 2")
-    assert arrays["returns"].shape == (len(arrays["alphas"]), 2)
+    assert meta["command"].endswith(f"precomputed.{sweep.name} {name} --steps 12 --seeds 2")
+    assert arrays["returns"].shape == (2, 2)
     assert finite(arrays)
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_each_alpha_of_a_grid_gets_its_own_results(short_runs: dict[str, Path]) -> None:
+    arrays, _ = precomputed.read(short_runs["alpha_sweep"])
+    alone = alpha_sweep.measure(load_dataset("maze/stitch-v0"), arrays["alphas"][1:], 12, 2)
+    (second,) = alone
+    for key in arrays.keys() - {"alphas"}:
+        np.testing.assert_array_equal(arrays[key][1], second[key])
+    assert (arrays["distance"][0] != arrays["distance"][1]).all()
+
+
+def test_a_seed_that_diverges_makes_no_file() -> None:
+    """Its policy is that of the step before, not of the number of steps that the file names."""
+    algorithm, config = alpha_sweep.settings("maze/stitch-v0", 0.5)
+    settings = [(algorithm, config), (algorithm, replace(config, critic_learning_rate=1e38))]
+    options = {"num_steps": 12, "batch_size": alpha_sweep.BATCH_SIZE, "seeds": 2}
+    with pytest.raises(Diverged), pytest.warns(RuntimeWarning, match="2 of 4 policies diverged"):
+        list(train_each(load_dataset("maze/stitch-v0"), settings, **options))
 
 
 def finite(arrays: dict[str, np.ndarray]) -> bool:
@@ -79,8 +100,8 @@ def finite(arrays: dict[str, np.ndarray]) -> bool:
     )
 
 
-def test_field_gives_back_value_and_policy(short_runs: dict[ModuleType, Path]) -> None:
-    fields = precomputed.read(short_runs[alpha_sweep])[0]["fields"]
+def test_field_gives_back_value_and_policy(short_runs: dict[str, Path]) -> None:
+    fields = precomputed.read(short_runs["alpha_sweep"])[0]["fields"]
     value, policy = alpha_sweep.from_field(fields[0])
     low, high = CORRIDORS
     points = np.concatenate([low, high])
@@ -92,41 +113,76 @@ def test_field_gives_back_value_and_policy(short_runs: dict[ModuleType, Path]) -
 
 def test_cloning_agrees_with_the_data_more_than_no_penalty_does() -> None:
     """Both ends of the dial are where its program says that they are."""
-    for name in cql_sweep.TASKS:
-        arrays, _ = precomputed.load(cql_sweep.stem(name))
+    for name in cql_sweep.DATASETS:
+        arrays, _ = precomputed.load(cql_sweep.SWEEP.stem(name))
         assert arrays["alphas"][0] == 0 and np.isinf(arrays["alphas"][-1])
         assert arrays["agreement"][-1].min() > arrays["agreement"][0].max()
         assert arrays["gap"][-1].max() < arrays["gap"][0].min()
 
 
-@each_sweep
-def test_committed_sweep_says_how_it_was_made(module: ModuleType, name: str) -> None:
-    arrays, meta = precomputed.load(module.stem(name))
+@each_file
+def test_committed_file_says_how_it_was_made(stem: str) -> None:
+    sweep, name = FILES[stem]
+    arrays, meta = precomputed.load(stem)
     assert meta.keys() == META
-    assert meta["dataset"] == name and f"{module.__name__} {name}" in meta["command"]
+    assert meta["dataset"] == name and f".precomputed.{sweep.name} {name} " in meta["command"]
     assert len(meta["commit"]) == 40, "made with changes that no commit holds"
-    assert tuple(arrays["alphas"]) == module.ALPHAS
-    seeds = len(meta["seeds"])
-    assert seeds >= 5
+    assert tuple(arrays[sweep.axis].tolist()) == sweep.ways
+    assert len(meta["seeds"]) >= 5
+
+
+# What could be set when a file was made and no longer can: the algorithm alone decides it now.
+FORMER_FIELDS = {"entropy_in_target"}
+
+
+@each_file
+def test_committed_file_is_of_the_data_and_settings_of_today(stem: str) -> None:
+    sweep, name = FILES[stem]
+    meta = precomputed.load(stem)[1]
+    again = "run the command in the file's meta again"
+    assert meta["dataset_sha256"] == checksum(name), again
+    config = json.loads(json.dumps(sweep.describe(name)))
+    recorded = without(meta["config"], FORMER_FIELDS)
+    assert recorded == config and meta["batch_size"] == sweep.batch_size, again
+
+
+def without(tree: object, names: set[str]) -> object:
+    """Nested dictionaries, less the entries of these names."""
+    if not isinstance(tree, dict):
+        return tree
+    return {key: without(value, names) for key, value in tree.items() if key not in names}
+
+
+@pytest.mark.parametrize("stem", [stem for stem in FILES if not stem.startswith("q_in_training")])
+def test_committed_sweep_has_a_number_for_each_alpha_and_seed(stem: str) -> None:
+    arrays, meta = precomputed.load(stem)
     for key in arrays.keys() - {"alphas", "fields"}:
-        assert arrays[key].shape == (len(module.ALPHAS), seeds)
+        assert arrays[key].shape == (len(FILES[stem][0].ways), len(meta["seeds"]))
     assert finite(arrays)
 
 
-@each_sweep
-def test_committed_sweep_is_of_the_data_and_settings_of_today(
-    module: ModuleType, name: str
-) -> None:
-    meta = precomputed.load(module.stem(name))[1]
-    again = "run the command in the file's meta again"
-    assert meta["dataset_sha256"] == sweep.checksum(name), again
-    config = json.loads(json.dumps(module.describe(name)))
-    assert meta["config"] == config and meta["batch_size"] == module.BATCH_SIZE, again
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_has_its_module_s_name(name: str) -> None:
+    """The recorded command would name another program, or none."""
+    module = importlib.import_module(f"{precomputed.__name__}.{name}")
+    assert module.SWEEP is SWEEPS[name]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(precomputed.FOLDER.glob("*.py")), ids=lambda path: path.stem
+)
+def test_files_of_results_that_a_module_names_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    named = re.findall(rf"\b(?:{'|'.join(SWEEPS)})_\w+", text) + re.findall(
+        r"[\s\"](\w+)\.npz", text
+    )
+    assert set(named) <= FILES.keys()
+    assert named or path.stem == "sweep", "what this looks for has another form now"
 
 
 def test_values_are_in_the_environment_s_units_whatever_the_training_was_in() -> None:
     """In the maze, where rewards are multiplied for the training, what is true is at most 1."""
-    arrays, meta = precomputed.load(cql_sac_sweep.stem("maze/stitch-v0"))
+    arrays, meta = precomputed.load(cql_sac_sweep.SWEEP.stem("maze/stitch-v0"))
     assert meta["config"]["reward_scale"] > 1 >= arrays["true"].max()
     # The fields are of the seed in the middle: at A they say what it believes there, but for noise.
     start = np.asarray(PointMaze("A").initial(jax.random.key(0)))[None]
@@ -136,13 +192,10 @@ def test_values_are_in_the_environment_s_units_whatever_the_training_was_in() ->
         assert abs(at_start - middle) < 0.2 + 0.5 * abs(middle)
 
 
-def test_short_run_of_the_training_writes_what_the_committed_file_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(q_in_training, "METHODS", ("td3", "cql"))
-    arguments = ["maze/stitch-v0", "--steps", "12", "--seeds", "2", "--folder", str(tmp_path)]
-    arrays, meta = precomputed.read(sweep.main(q_in_training, arguments, tried="methods"))
-    committed, committed_meta = precomputed.load(q_in_training.stem("maze/stitch-v0"))
+def test_short_run_of_the_training_writes_what_the_committed_file_holds(tmp_path: Path) -> None:
+    sweep = q_in_training.SWEEP
+    arrays, meta = precomputed.read(short_run(sweep, ("td3", "cql"), tmp_path))
+    committed, committed_meta = precomputed.load(sweep.stem("maze/stitch-v0"))
     assert arrays.keys() == committed.keys() and meta.keys() == committed_meta.keys() == META
     assert arrays["methods"].tolist() == ["td3", "cql"]
     assert arrays["values"].shape == (2, *committed["values"].shape[1:])
@@ -150,21 +203,16 @@ def test_short_run_of_the_training_writes_what_the_committed_file_holds(
     assert np.ptp(arrays["values"], axis=1).max() > 0, "nothing was learned between the frames"
 
 
-def test_committed_training_is_of_today_and_its_values_are_those_of_the_seed_it_names() -> None:
-    name, module = "maze/stitch-v0", q_in_training
-    path = precomputed.FOLDER / f"{module.stem(name)}.npz"
+def test_committed_values_of_the_training_are_those_of_the_seed_it_names() -> None:
+    sweep = q_in_training.SWEEP
+    path = precomputed.FOLDER / f"{sweep.stem('maze/stitch-v0')}.npz"
     arrays, meta = precomputed.read(path)
-    again = "run the command in the file's meta again"
-    assert meta["dataset_sha256"] == sweep.checksum(name), again
-    assert meta["config"] == json.loads(json.dumps(module.describe(name))), again
-    assert len(meta["commit"]) == 40, "made with changes that no commit holds"
-    assert arrays["methods"].tolist() == list(module.METHODS)
     assert path.stat().st_size < 200_000
-    assert len(meta["seeds"]) == module.SEEDS and arrays["steps"][0, -1] == meta["num_steps"]
+    assert len(meta["seeds"]) == sweep.seeds and arrays["steps"][0, -1] == meta["num_steps"]
     x, y = PointMaze.places["A"]
     column, row = round(x / alpha_sweep.SPACING), round(y / alpha_sweep.SPACING)
     for k, seed in enumerate(arrays["middle"]):
-        assert seed == np.argsort(arrays["believed"][k, -1])[module.SEEDS // 2]
+        assert seed == np.argsort(arrays["believed"][k, -1])[sweep.seeds // 2]
         believed = arrays["believed"][k, :, seed]
         np.testing.assert_allclose(arrays["values"][k, :, row, column], believed, rtol=2e-3)
 

@@ -21,6 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 # What Colab had when this was written; a chapter's first cell must not have to change it.
 COLAB = {
+    "filelock": "3.32.3",
     "flax": "0.11.2",
     "gymnasium": "1.3.0",
     "h5py": "3.16.0",

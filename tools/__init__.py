@@ -1,1 +1,1 @@
-"""Programs that build and check the book. No part of the installed package."""
+"""Programs that build and check the book; not part of the installed package."""

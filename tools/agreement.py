@@ -89,7 +89,7 @@ def definitions(source: str) -> dict[str, Definition]:
 
 
 def definitions_of(tree: ast.Module | ast.ClassDef) -> dict[str, Definition]:
-    """The same of a piece of code that is already a tree, or of a class."""
+    """The same for code that is already parsed, or for the body of a class."""
     found: dict[str, Definition] = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -113,7 +113,7 @@ def package_definition(build: Build) -> Definition:
 
 
 def bare(node: ast.AST) -> str:
-    """A syntax tree as text, without docstrings, comments and places."""
+    """A syntax tree as text, without docstrings, comments and positions."""
     tree = ast.parse(ast.unparse(node))
     for inner in ast.walk(tree):
         if has_docstring(inner):
@@ -128,7 +128,7 @@ def has_docstring(node: ast.AST) -> bool:
 
 
 def public_names(module: str) -> set[str]:
-    """Public functions, classes and made functions (`update = partial(...)`) of a module."""
+    """Public functions, classes and values made by a call, such as `TD3_BC = replace(...)`."""
     return {
         name
         for name, node in definitions(module_source(module)).items()

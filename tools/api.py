@@ -2,7 +2,7 @@
 
 Written from the source text, not from imported modules: signatures then read as their author wrote
 them (`critic: Critic`, not what the alias stands for), fields and constants keep their comments,
-and the build waits for no JAX. What comes out is MyST with Sphinx's own Python directives.
+and nothing has to be imported. The result is MyST with Sphinx's own Python directives.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import griffe
 from mdit_py_plugins.anchors.index import slugify
 
 from tools import agreement
+from tools.chapters import ROOT, contents
 from tools.comments import comment_on, comments
-from tools.package import ENTRIES, PACKAGE, find, known, listed, public
+from tools.package import ENTRIES, PACKAGE, PAGES, find, known, listed, public
 
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
-# In a page, besides `<!-- api: ... -->`: the docstring of a module, where everything is built.
-TEXT = re.compile(r"<!-- the text of ([\w.]+) -->")
-TABLE = re.compile(r"<!-- the table of builds -->")
+# In a page, besides `<!-- api: offline_tutor.data -->`: which page lists what, where all is built.
+PAGES_TABLE = re.compile(r"<!-- the table of pages -->")
+BUILDS_TABLE = re.compile(r"<!-- the table of builds -->")
 LONG = 60  # characters of a constant's value from which it is left out
 Type = griffe.Expr | str | None
 DERIVED = {"dataclasses.replace", "functools.partial"}  # a value with parts of its own
@@ -179,7 +180,7 @@ def within_method(field: griffe.Attribute) -> bool:
 
 
 def entry(of: griffe.Object, more: Sequence[str] = ()) -> str:
-    """What a page says of one public name."""
+    """What a page says about one public name."""
     if isinstance(of, griffe.Function):
         return function(of, more)
     if isinstance(of, griffe.Class):
@@ -198,9 +199,14 @@ def entries(name: str) -> str:
     built = {build.name: build for build in reversed(agreement.builds())}
     lines = [f"## `{short(name)}`", "", f"```{{py:module}} {name}", "```", ""]
     lines += [text_of(find(name)), ""]
+    elsewhere = [one for one in public(name) if listed(one.path) != f"{name}.{one.name}"]
+    if elsewhere:
+        links = ", ".join(f"{{py:obj}}`~{listed(one.path)}`" for one in elsewhere)
+        lines += [f"Also here, from their own modules: {links}.", ""]
     for one in public(name):
-        build = built.get(one.path)
-        lines.append(entry(one, ["", f"Built in {section(build)}.", ""] if build else []))
+        if one not in elsewhere:
+            build = built.get(one.path)
+            lines.append(entry(one, ["", f"Built in {section(build)}.", ""] if build else []))
     return "\n".join(lines)
 
 
@@ -230,17 +236,29 @@ def table_of_builds() -> str:
         if build.module != module:
             module = build.module
             lines += ["", f"## `{short(module)}`", "", "| Name | Built in |", "|---|---|"]
-        lines.append(f"| {{py:obj}}`~{listed(build.name)}` | {section(build)} |")
+        lines.append(f"| {{py:obj}}`~{listed(build.name) or build.name}` | {section(build)} |")
+    return "\n".join(lines)
+
+
+def table_of_pages() -> str:
+    """The pages that list modules, in the order of the table of contents, as Markdown."""
+    lines = ["| Page | Modules |", "|---|---|"]
+    for name in contents():
+        page = ROOT / f"{name}.md"
+        if page.parent == PAGES and page.stem != "index":
+            text = page.read_text(encoding="utf-8")
+            modules = ", ".join(f"{{py:mod}}`~{module}`" for module in ENTRIES.findall(text))
+            lines.append(f"| [{HEADING.findall(text)[0]}]({page.name}) | {modules} |")
     return "\n".join(lines)
 
 
 def fill(page: str) -> str:
     """A page's text with its marks replaced by what they stand for."""
     page = ENTRIES.sub(lambda mark: entries(mark[1]), page)
-    page = TEXT.sub(lambda mark: text_of(find(mark[1])), page)
-    return TABLE.sub(lambda _: table_of_builds(), page)
+    page = PAGES_TABLE.sub(lambda _: table_of_pages(), page)
+    return BUILDS_TABLE.sub(lambda _: table_of_builds(), page)
 
 
 def is_filled(page: str) -> bool:
     """Whether a page has marks."""
-    return any(mark.search(page) for mark in (ENTRIES, TEXT, TABLE))
+    return any(mark.search(page) for mark in (ENTRIES, PAGES_TABLE, BUILDS_TABLE))

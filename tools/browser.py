@@ -1,4 +1,4 @@
-"""A browser for the built book: where Chromium is, and a server that only this machine reaches."""
+"""A browser for the built book, and a server that only this machine can reach."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def browsing() -> Iterator[Browser]:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a folder on a free port of 127.0.0.1 and remembers what was not found."""
+    """Serves a folder on a free port of 127.0.0.1 and records what was asked for in vain."""
 
     daemon_threads = True
 
@@ -72,7 +72,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Shows what went wrong, unless a browser that had seen enough hung up."""
+        """Shows the error, unless the browser merely closed the connection."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -92,7 +92,7 @@ class _Handler(SimpleHTTPRequestHandler):
             self.server.missing.append(self.path)
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing: the tests' output has room for what matters."""
+        """Prints nothing: requests would bury the tests' own output."""
 
 
 @contextmanager

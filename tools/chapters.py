@@ -1,4 +1,4 @@
-"""The book's chapters, in reading order."""
+"""The book's pages and its chapters, in reading order."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Chapter:
-    """A notebook that the table of contents names."""
+    """A notebook that is a page of the book."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """Path below the repository, without its suffix: `notebooks/31_td3`."""
+        """Its path in the repository without the suffix: `notebooks/31_td3`."""
         return self.path.relative_to(ROOT).with_suffix("").as_posix()
 
     @cached_property
@@ -38,18 +38,24 @@ class Chapter:
 
 
 def tags(cell: nbformat.NotebookNode) -> set[str]:
+    """The tags of a cell, such as "assertion" or "hide-input"."""
     return set(cell.metadata.get("tags", []))
 
 
+def contents() -> list[str]:
+    """The pages of the book, without suffixes, in the order of `_toc.yml`."""
+    table = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return [table["root"], *_files(table)]
+
+
 def chapters() -> list[Chapter]:
-    """The notebooks of `_toc.yml`, in its order."""
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    paths = (ROOT / f"{name}.ipynb" for name in _files(contents))
+    """The notebooks among the book's pages, in order."""
+    paths = (ROOT / f"{name}.ipynb" for name in contents())
     return [Chapter(path) for path in paths if path.is_file()]
 
 
 def _files(entry: object) -> Iterator[str]:
-    """Every `file:` of the table of contents, depth first."""
+    """Every `file:` below an entry of the table of contents, depth first."""
     if isinstance(entry, dict):
         if "file" in entry:
             yield entry["file"]

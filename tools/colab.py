@@ -58,12 +58,12 @@ def pins(text: str) -> dict[str, str]:
     """Version by name, of the rows `name==version`. Rows with addresses and paths are left out.
 
     Raises:
-        SystemExit: it is no list of Colab's packages.
+        SystemExit: it is not a list of Colab's packages.
     """
     found = (PIN.fullmatch(line.strip()) for line in text.splitlines())
     versions = {normal(match[1]): match[2] for match in found if match}
     if "jax" not in versions:
-        raise SystemExit("This is no list of Colab's packages: it has no row 'jax==...'.")
+        raise SystemExit("This is not a list of Colab's packages: it has no row 'jax==...'.")
     return versions
 
 
@@ -99,7 +99,7 @@ class Environment:
         return result.stdout
 
     def reset(self) -> None:
-        """Makes it what it was: Colab, before a notebook is opened."""
+        """Restores it to what Colab is before a notebook is opened."""
         if extra := sorted(self.installed().keys() - self.versions.keys()):
             self.pip("uninstall", "--quiet", "--yes", *extra)
         if changed(self.versions, self.installed()):
@@ -112,7 +112,7 @@ def listing(versions: Mapping[str, str]) -> str:
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """What of `before` has another version, or is gone."""
+    """What each package of `before` is now, if its version has changed or it is gone."""
     return [
         f"{name} {version} is now {after.get(name, 'gone')}"
         for name, version in before.items()
@@ -121,9 +121,9 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 
 
 def make_environment(python: str, versions: Mapping[str, str]) -> Environment:
-    """Colab's versions of all that the chapters need, and nothing that Colab has not.
+    """Colab's versions of everything that the chapters need, and nothing that Colab lacks.
 
-    It lies in _build/colab, and is used again as long as Colab's list is the same.
+    It is kept in _build/colab and reused until Colab's list changes.
     """
     made, recipe = FOLDER / "made.txt", f"{python} {requirements()}\n{listing(versions)}"
     venv = FOLDER / "venv"
@@ -167,13 +167,13 @@ def run_alone(python: Path, notebook: Path, wheel: Path) -> subprocess.Completed
 
 
 def processor_seconds() -> float:
-    """What all processes that were started here and have ended have used."""
+    """Processor time of all processes that were started here and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def notebooks() -> dict[str, Path]:
-    """What is opened in Colab, by name: `31_td3`, and for its exercises `exercises/31_td3`."""
+    """What readers open in Colab, by name: `31_td3`, and its exercises, `exercises/31_td3`."""
     book = [chapter.path for chapter in chapters()]
     handed_out = (path.parent / "exercises" / "student" / path.name for path in book)
     exercises = {f"exercises/{path.stem}": path for path in handed_out if path.is_file()}

@@ -43,7 +43,7 @@ def recorded() -> dict[str, str]:
 
 
 def record(found: dict[str, str]) -> None:
-    """Notes that the cache's outputs under these keys were made with these fingerprints."""
+    """Records with which fingerprints the cache's outputs under these keys were made."""
     CACHE.mkdir(parents=True, exist_ok=True)
     partial = FINGERPRINTS.with_suffix(".partial")
     partial.write_text(json.dumps(recorded() | found, indent=1), encoding="utf-8")
@@ -51,7 +51,7 @@ def record(found: dict[str, str]) -> None:
 
 
 def executed(chapter: Chapter) -> nbformat.NotebookNode | None:
-    """The chapter with its outputs, if the cache has them and they are of today's package."""
+    """The chapter with its outputs, if the cache has those of the package as it is now."""
     if recorded().get(key(chapter.notebook)) != fingerprint(chapter):
         return None
     try:
@@ -61,7 +61,7 @@ def executed(chapter: Chapter) -> nbformat.NotebookNode | None:
 
 
 def drop_stale() -> list[Chapter]:
-    """Takes outputs of another package out of the cache. Returns the chapters without outputs."""
+    """Drops outputs of an older package from the cache. Returns the chapters without outputs."""
     missing = [chapter for chapter in chapters() if executed(chapter) is None]
     keys = {key(chapter.notebook) for chapter in missing}
     cache = get_cache(CACHE)
@@ -72,7 +72,7 @@ def drop_stale() -> list[Chapter]:
 
 
 def faults(notebook: nbformat.NotebookNode) -> list[str]:
-    """What a reader should not meet in outputs: text on stderr, pictures without words."""
+    """What readers should not find in outputs: text on stderr, pictures without alt text."""
     found = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -92,7 +92,7 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
 
 
 class Keeper:
-    """A pytest plugin that puts every notebook that passed into the cache, as soon as it did."""
+    """A pytest plugin that puts each notebook into the cache as soon as it has passed."""
 
     def __init__(self, running: list[Chapter], copies: Path) -> None:
         self.copies = copies
@@ -105,7 +105,7 @@ class Keeper:
         chapter, before = self.started[report.nodeid.rpartition("::")[2]]
         notebook = nbformat.read(self.copies / chapter.path.name, as_version=4)
         for cell in notebook.cells:
-            cell.metadata.pop("execution", None)  # nbmake's times: the key must not see them
+            cell.metadata.pop("execution", None)  # nbmake's times, which must not change the key
         found = [f"{chapter.name}: {fault}" for fault in faults(notebook)]
         self.faults += found
         if not found:
@@ -117,7 +117,7 @@ class Keeper:
 
 
 def mend_compilation_cache(folder: Path) -> None:
-    """Deletes what a killed process left half written: with it JAX would warn at every write."""
+    """Deletes what a killed process left half written; JAX would otherwise warn at every write."""
     for program in folder.glob("*-cache"):
         if not program.with_name(program.name.removesuffix("-cache") + "-atime").exists():
             program.unlink(missing_ok=True)
@@ -132,7 +132,7 @@ def main() -> int:
     print(f"Notebooks: {len(running)} to run, {unchanged} unchanged since they last passed.")
     if not running:
         return 0
-    with tempfile.TemporaryDirectory() as folder:  # nbmake passes over whatever is in a _build
+    with tempfile.TemporaryDirectory() as folder:  # nbmake ignores folders named _build
         keeper = Keeper(running, Path(folder))
         copies = [shutil.copy(chapter.path, folder) for chapter in running]
         status = pytest.main([*OPTIONS, *copies], plugins=[keeper])

@@ -1,8 +1,8 @@
-"""Makes what a class works on: `python -m tools.exercises`, or `make exercises`.
+"""Makes the notebooks that a class works on: `python -m tools.exercises`, or `make exercises`.
 
-From each source in `notebooks/exercises/`, which has its solutions marked as nbgrader wants them:
-the student's notebook, the instructor's, and the page of the book. All are committed and none is
-edited by hand.
+Each source in `notebooks/exercises/` has its solutions marked as nbgrader expects. From it come the
+student's notebook, the instructor's, and the page of the book: all are committed, none is edited by
+hand.
 """
 
 from __future__ import annotations

@@ -16,11 +16,14 @@ from pathlib import Path
 
 import grimp
 
+from tools import package
 from tools.chapters import ROOT, Chapter
+from tools.package import PACKAGE
 
-PACKAGE = "offline_tutor"
 DATASETS = "data/embedded"
-ON_DEMAND = "def __getattr__("  # a module of which names are imported when somebody asks for them
+# Finds an algorithm by the name in a file. Code that loads a policy of some algorithm imports that
+# algorithm anyway; every other chapter would depend on all of them.
+LOOKS_UP = [("offline_tutor.policies", "offline_tutor.algorithms")]
 
 
 def fingerprint(chapter: Chapter) -> str:
@@ -36,63 +39,67 @@ def fingerprint(chapter: Chapter) -> str:
 
 
 def reached_modules(code: str) -> set[Path]:
-    """The package's files that a piece of code imports, and those that they import in turn."""
+    """The package's files that a piece of code imports, and those that they import in turn.
+
+    Python also runs the packages above a module. Their own files count; what they hand on from
+    other modules does not, unless the code takes it from there.
+    """
     graph = import_graph()
-    named = set().union(*(modules_of(name, graph) for name in names_in(code)))
+    named = set().union(*(module_of(name, graph) for name in names_in(code)))
     reached = named.union(*map(graph.find_upstream_modules, named))
-    return {file_of(module) for module in reached}
+    above = {".".join(parts[:end]) for parts in map(parts_of, reached) for end in range(len(parts))}
+    return {file_of(module) for module in reached | above - {""}}
 
 
 def import_graph() -> grimp.ImportGraph:
-    """Which module of the package runs which: those it imports, its parents, entry points.
-
-    A module that makes its names on demand runs nothing for it; `modules_of` sees to those who ask.
-    """
+    """Which module of the package imports which, or names it in a string: an entry point."""
     graph = grimp.build_graph(PACKAGE, cache_dir=None, exclude_type_checking_imports=True)
-    for module in graph.modules - {PACKAGE}:
-        text = file_of(module).read_text(encoding="utf-8")
-        entry_points = [] if ON_DEMAND in text else references(text)
-        for name in (module.rpartition(".")[0], *entry_points):
-            graph.add_import(importer=module, imported=known_part(name, graph))
+    for importer, imported in LOOKS_UP:
+        if {importer, imported} <= graph.modules:
+            graph.remove_import(importer=importer, imported=imported)
+    for module in graph.modules:
+        for name in references(file_of(module).read_text(encoding="utf-8")):
+            for known in module_of(name, graph):
+                graph.add_import(importer=module, imported=known)
     return graph
 
 
 def names_in(code: str) -> Iterator[str]:
     """Dotted names of the package that a piece of code imports or writes out."""
     alias = {}
-    for node in ast.walk(ast.parse(code)):
+    nodes = list(ast.walk(ast.parse(code)))
+    inner = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}  # a.b of a.b.c
+    for node in nodes:
         if isinstance(node, ast.Import):
             for name in node.names:
                 alias[name.asname or PACKAGE] = name.name if name.asname else PACKAGE
                 yield name.name
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{name.name}" for name in node.names)
-        elif isinstance(node, ast.Attribute):
+        elif isinstance(node, ast.Attribute) and id(node) not in inner:
             first, _, rest = ast.unparse(node).partition(".")
             yield f"{alias.get(first, first)}.{rest}"
     yield from references(code)
 
 
 def references(text: str) -> list[str]:
-    """Names of the package that begin a string: "offline_tutor.environments:PointMazeEnv"."""
-    return re.findall(rf"[\"']({PACKAGE}(?:\.\w+)+)", text)
+    """Names of the package that are a whole string: "offline_tutor.environments:PointMazeEnv"."""
+    return re.findall(rf"[\"']({PACKAGE}(?:\.\w+)+)(?::\w+)?[\"']", text)
 
 
-def modules_of(name: str, graph: grimp.ImportGraph) -> set[str]:
-    """The modules that must run for a dotted name to be there; none if it is not the package's."""
-    if name.partition(".")[0] != PACKAGE:
+def module_of(name: str, graph: grimp.ImportGraph) -> set[str]:
+    """The module that defines what a dotted name begins with; none if it is not the package's."""
+    if parts_of(name)[0] != PACKAGE:
         return set()
-    module = known_part(name, graph)
-    if name != module and ON_DEMAND in file_of(module).read_text(encoding="utf-8"):
-        return {module} | graph.find_descendants(module)  # the source does not say which of them
-    return {module}
-
-
-def known_part(name: str, graph: grimp.ImportGraph) -> str:
-    """The module that a dotted name begins with."""
     while name not in graph.modules:
+        if found := package.known(name):
+            return {found.module.path}
         name = name.rpartition(".")[0]
-    return name
+    return {name}
+
+
+def parts_of(name: str) -> list[str]:
+    return name.split(".")
 
 
 def file_of(module: str) -> Path:

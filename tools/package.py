@@ -45,7 +45,7 @@ def known(path: str) -> griffe.Object | None:
     """What the package has under a full name; None if the name is another's."""
     try:
         return find(path) if path.startswith(f"{PACKAGE}.") else None
-    except KeyError:  # an attribute of something that is not a module
+    except (KeyError, griffe.AliasResolutionError):  # an attribute of a value; another's module
         return None
 
 
@@ -75,8 +75,18 @@ def defined(module: griffe.Object) -> Iterator[griffe.Object]:
 
 @cache
 def addresses() -> dict[str, str]:
-    """By the full name under which something is defined, that under which it is listed."""
-    return {one.path: f"{module}.{one.name}" for module in modules() for one in public(module)}
+    """By the full name under which something is defined, that under which it is listed.
+
+    They are the same where a page lists the module that defines it, else it is listed with a
+    package that hands it on.
+    """
+    found: dict[str, str] = {}
+    for module in modules():
+        for one in public(module):
+            address = f"{module}.{one.name}"
+            if address == one.path or one.path not in found:
+                found[one.path] = address
+    return found
 
 
 def listed(path: str) -> str | None:

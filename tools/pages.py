@@ -1,4 +1,4 @@
-"""What a built page asks a reader for: nothing from other hosts, and not much to load."""
+"""What a built page loads: nothing from other hosts, and not much."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Weight(NamedTuple):
 
     first_view: int  # gzip-compressed: text, style, scripts and fonts
     figures: int  # gzip-compressed: figures in the page, and pictures
-    whole: int  # all of it as it lies on the disk
+    whole: int  # all of it, uncompressed
 
 
 def weigh(page: Path, loaded: Iterable[Path]) -> Weight:

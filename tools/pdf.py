@@ -82,7 +82,7 @@ def serve(route: Route, document: str = "") -> None:
 
 
 def collect(page: Page, part: str | None, name: str, anchors: Mapping[str, str]) -> Article:
-    """Opens one page of the book and takes its article out."""
+    """Opens one page of the book and extracts its article."""
     page.goto(f"{HOST}/{name}.html")
     found = page.evaluate(
         (HERE / "pdf.js").read_text(encoding="utf-8"), {"name": name, "anchors": anchors}
@@ -149,7 +149,7 @@ def row(kind: str, anchor: str, title: str, numbers: Mapping[str, int]) -> str:
 
 
 def css(text: str) -> str:
-    """A text as CSS writes it."""
+    """A text as a string in CSS."""
     return json.dumps(text, ensure_ascii=False)
 
 

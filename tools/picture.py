@@ -27,7 +27,7 @@ PANELS = {  # method: the sweep that holds it, and with which alpha
 
 
 def draw(ax: Axes, method: str) -> str:
-    """One panel; returns what is to be said above it."""
+    """Draws one panel; returns its title."""
     place = PANELS[method]
     if place is None:
         dataset = load_dataset("maze/stitch-v0")
@@ -50,6 +50,7 @@ def draw(ax: Axes, method: str) -> str:
 
 def main() -> None:
     plt.close("all")
+    figures.use_style()
     together, axes = plt.subplots(1, len(PANELS), figsize=(13.6, 3.2), layout="constrained")
     for ax, method in zip(axes, PANELS, strict=True):
         ax.set_title(draw(ax, method), fontsize=11)

@@ -1,9 +1,10 @@
-"""Slides for each part of the book, out of its executed chapters: `python -m tools.slides`.
+"""Makes slides for each part of the book from its executed chapters: `python -m tools.slides`.
 
-By rule, so that nothing is kept by hand: a chapter's title and claim, its objectives, each figure
-and table with the sentence that reads it, each displayed formula with the sentences around it, and
-the recap. The chapter's text is in the speaker's notes. They are written into the built book, whose
-formulas' style sheet they share; reveal.js lies beside them, so that no other host is asked.
+Rules choose what is shown, so that nothing is kept by hand: a chapter's title and claim, its
+objectives, each figure and table with the sentence that reads it, each displayed formula with the
+sentences around it, and the recap. The chapter's text is in the speaker's notes. The slides are
+written into the built book and share its style sheet for formulas; reveal.js lies beside them, so
+that nothing comes from another host.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of a text, or more if it is short; bold type ends where they do."""
+    """The first sentence of a text, or more if it is short; bold type that is cut off is closed."""
     sentence = ""
     for found in SENTENCE.finditer(text.split("\n\n")[0]):
         sentence += found[1]
@@ -80,7 +81,7 @@ def first_sentence(text: str) -> str:
 
 
 def last_sentence(text: str) -> str:
-    """What leads up to a formula; it need not end in a full stop."""
+    """The words that lead up to a formula; they need not end in a full stop."""
     return text[max((match.end() for match in SENTENCE.finditer(text[:-1])), default=0) :].strip()
 
 

@@ -1,7 +1,7 @@
 """Writes the cells marked `# builds:` from the package: `python -m tools.sync_cells`.
 
 A definition in such a cell becomes the package's text, each docstring cut to its first line; one
-that is missing is added at the cell's end. Whatever else stands in the cell stays.
+that is missing is added at the cell's end. Everything else in the cell stays.
 """
 
 from __future__ import annotations

@@ -1,12 +1,15 @@
 """The package's pages are written when the book is built, and chapters lead to them.
 
 `<!-- api: offline_tutor.data -->` in a page becomes the list of all that is public in that module.
-Below each cell that builds something for the package stands a link to its entry. Notebooks hold no
-such links: they would show as raw text elsewhere.
+Below each cell that builds something for the package stands a link to its entry; and where code
+first uses a name of the package, sphinx-codeautolink makes the name itself a link. It does not link
+what a cell defines, hence the line below. Notebooks hold no links: they would show as raw text
+elsewhere.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 
@@ -22,6 +26,11 @@ sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the rep
 
 from tools import agreement, api, package
 from tools.chapters import chapters
+
+CODE_LINK = re.compile(
+    r'<a (?=[^>]*class="sphinx-codeautolink-a")[^>]*href="(?P<to>[^"]+)"[^>]*>(?P<text>.*?)</a>',
+    re.DOTALL,
+)
 
 
 def link(name: str) -> addnodes.pending_xref:
@@ -65,6 +74,26 @@ def add_links(document: nodes.document, builds: list[agreement.Build]) -> None:
             cell.parent.insert(where, links(names[cell["cell_index"]]))
 
 
+def link_first_uses(html: str) -> str:
+    """A page on which code links to each entry once: a chapter would else have 250 such links."""
+    seen: set[str] = set()
+
+    def kept(found: re.Match[str]) -> str:
+        if found["to"] in seen:
+            return found["text"]
+        seen.add(found["to"])
+        return found[0]
+
+    return CODE_LINK.sub(kept, html)
+
+
+def thin_links(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: object
+) -> None:
+    if "body" in context:
+        context["body"] = link_first_uses(context["body"])
+
+
 def write(app: Sphinx, document: str, source: list[str]) -> None:
     source[0] = api.fill(source[0])
 
@@ -89,7 +118,15 @@ def find_alias(
     return domain.resolve_xref(env, place, app.builder, "type", node["reftarget"], node, shown)
 
 
+def read_cells_together(app: Sphinx, config: Config) -> None:
+    """A name is known in the cells below the one that imports it."""
+    config.codeautolink_concat_default = True
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.setup_extension("sphinx_codeautolink")
+    app.connect("config-inited", read_cells_together)
+    app.connect("html-page-context", thin_links, priority=600)  # after it has made its links
     app.add_transform(LinkBuilds)
     app.connect("source-read", write)
     app.connect("missing-reference", find_alias)

@@ -16,7 +16,7 @@ PLACE = re.compile(r"<!-- colab: (\S+) -->")
 
 
 def linked(text: str, address: str | None) -> str:
-    """The page with its links, or without a trace of them where there is no address."""
+    """The page with its links; without an address, its marks are removed."""
     if address is None:
         return PLACE.sub("", text)
     colab = address.replace("https://github.com/", "https://colab.research.google.com/github/")

@@ -81,7 +81,9 @@ def drawing(scripts: str, name: str, place: int) -> tuple[str, str]:
     entry = rf'[,{{]"?{known}"?:\[(\d+),(\d+),\[[^\]]*\],"\w+","([^"]+)"\]'
     found = re.findall(entry, scripts)
     if not found:
-        raise ExtensionError(f"the theme asks for the icon {name!r}, which Font Awesome has not")
+        raise ExtensionError(
+            f"the theme asks for the icon {name!r}, which Font Awesome does not have"
+        )
     width, height, path = found[place]
     return f"0 0 {width} {height}", path
 
@@ -100,7 +102,7 @@ def draw_icons(html: str, scripts: str, made: Replacements) -> str:
 
     html = made.replace(html, ICON, draw)
     if undrawn := UNDRAWN.search(html):
-        raise ExtensionError(f"an icon that nobody draws: {undrawn[0]}")
+        raise ExtensionError(f"an icon that is not drawn: {undrawn[0]}")
     return html
 
 

@@ -1,7 +1,7 @@
 """What the book needs of Sphinx beyond its settings: a local Sphinx extension.
 
-It keeps outputs of another package from being shown, checks that no page asks another host for
-anything, and adds the repository's buttons, and the link to the PDF, where there is one.
+It keeps outputs of an older package from being shown, checks that no page loads anything from
+another host, and adds the buttons of the repository and the link to the PDF, where they exist.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROCKET = "<!-- the rocket -->"
 
 
 def drop_stale_outputs(app: Sphinx, config: Config) -> None:
-    """Notebooks whose outputs are not of today's package are run again by Jupyter Book itself."""
+    """Drops outputs of an older package, so that Jupyter Book runs those notebooks again."""
     execute.drop_stale()
     app.fingerprints = {
         execute.key(chapter.notebook): fingerprint(chapter) for chapter in chapters()
@@ -41,7 +41,7 @@ def drop_stale_outputs(app: Sphinx, config: Config) -> None:
 
 
 def record_outputs(app: Sphinx, error: Exception | None) -> None:
-    """What a whole build has shown is of the package that it began with."""
+    """Records that a complete build shows outputs of the package as it was at the start."""
     if error is None:
         execute.record(app.fingerprints)
 
@@ -57,7 +57,7 @@ def repository() -> str | None:
 
 
 def add_buttons(app: Sphinx, config: Config) -> None:
-    """Buttons for Colab, Binder, source and issues; none without an address they could lead to."""
+    """Buttons for Colab, Binder, source and issues, if the repository has an address."""
     if address := repository():
         config.html_theme_options |= {
             "repository_url": address,
@@ -74,7 +74,7 @@ def add_buttons(app: Sphinx, config: Config) -> None:
 
 
 def link_pdf(app: Sphinx, document: str, source: list[str]) -> None:
-    """The first page's link to the PDF, where whoever builds says that it will lie beside it."""
+    """The link to the PDF on the first page, if OFFLINE_TUTOR_PDF names a file beside the book."""
     name = os.environ.get("OFFLINE_TUTOR_PDF", "")
     link = f' It is also one <a href="../{name}">PDF, to print or to keep</a>.' if name else ""
     if document == FIRST:
@@ -82,7 +82,7 @@ def link_pdf(app: Sphinx, document: str, source: list[str]) -> None:
 
 
 def name_rocket(app: Sphinx, document: str, source: list[str]) -> None:
-    """The first page's word on the button for Colab and Binder, where `add_buttons` makes one."""
+    """The sentence on the first page about the button for Colab and Binder, if there is one."""
     way = (
         "In Colab or on Binder: the rocket above a chapter opens it; in Colab its first cell "
         "installs what is missing. "
@@ -108,7 +108,7 @@ def drop_thebe(app: Sphinx, config: Config) -> None:
 
 
 def check_requests(app: Sphinx, error: Exception | None) -> None:
-    """Warns, and so fails `make book`, where a page would ask another host for something."""
+    """Warns about each page that loads something from another host, which fails `make book`."""
     for page in Path(app.outdir).rglob("*.html") if error is None else ():
         for address in foreign_requests(page.read_text(encoding="utf-8")):
             LOGGER.warning("%s asks another host for %s", page.relative_to(app.outdir), address)

@@ -25,7 +25,7 @@ CONTENT = re.compile(r'(?:content|--pst-icon-[\w-]+): *"([^"]+)"')
 ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6}) ?")
 SHEETS = ["mathjax/mathjax.css", "styles/sphinx-book-theme.css", "styles/pydata-sphinx-theme.css"]
 FONTS = ["mathjax/*.woff", "vendor/fontawesome/webfonts/*.woff2"]
-BLANK = "MathJax_Zero"  # 1 kB of letters without any shape, which do not survive the cut
+BLANK = "MathJax_Zero"  # 1 kB of letters without outlines, which cannot be reduced
 # The theme's style sheet names all of Font Awesome, of which only what it calls its icons is used.
 ALL_ICONS = re.compile(r"\.fa-[^{}]*\{[^{}]*\}")
 
@@ -61,7 +61,7 @@ def shrink(path: Path, kept: set[int]) -> None:
 def finish(app: Sphinx, error: Exception | None) -> None:
     if app.builder.format != "html" or error is not None:
         return
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells of every table
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it logs every table
     static = Path(app.outdir) / "_static"
     kept = letters(static)
     for pattern in FONTS:

@@ -1,8 +1,8 @@
 """Formulas come typeset: MathJax runs once, in the build, so that no reader has to load it.
 
-MathJax's own JavaScript, of the package sphinx-mathjax-offline, runs in an engine, no browser.
-What it would draw in a page stands in the page from the start: nothing jumps, and 260 kB of script
-stay at home. Screen readers find the same formula as MathML beside the drawing.
+MathJax's own JavaScript, of the package sphinx-mathjax-offline, runs in a JavaScript engine,
+without a browser. What it would draw in a page is there from the start: nothing jumps, and 260 kB
+of script are not loaded. Screen readers find the same formula as MathML beside the drawing.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ function styles() {{
 
 
 def mathjax_folder() -> Path:
-    """Where the package keeps MathJax; its name is none that Python could import."""
+    """Where the package keeps MathJax; Python cannot import its name."""
     found = importlib.util.find_spec("sphinx-mathjax-offline")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("sphinx-mathjax-offline is not installed: run 'make book'")
@@ -73,7 +73,7 @@ class Typesetter:
         scripts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in FILES]
         self.engine = MiniRacer()
         for script in (CONFIGURATION, *scripts, START):
-            self.engine.eval(f"{script};0")  # the 0, because not every value can be handed over
+            self.engine.eval(f"{script};0")  # 0: not every value can be returned
 
     def html(self, tex: str, *, display: bool) -> str:
         """The formula as MathJax draws it."""

@@ -44,7 +44,7 @@ def actor_loss(
     return ((policy(actor, batch.observations, config.max_action) - batch.actions) ** 2).mean()
 
 
-def fresh_state(actor: Params, learning_rate: Number) -> State:
+def first_state(actor: Params, learning_rate: Number) -> State:
     """A state at step 0 with the given parameters."""
     return State(jnp.zeros((), int), actor, optax.adam(learning_rate).init(actor))
 
@@ -52,7 +52,7 @@ def fresh_state(actor: Params, learning_rate: Number) -> State:
 def init(key: Array, config: Config, spec: Spec) -> State:
     """A fresh state. Raises ValueError where the actions are discrete."""
     actor = init_mlp(key, spec.observation_dim, (*config.hidden, spec.action_dim))
-    return fresh_state(actor, config.actor_learning_rate)
+    return first_state(actor, config.actor_learning_rate)
 
 
 def act(state: State, observations: Array, config: Config) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import optax
 
-from offline_tutor.algorithms.bc import BC, State, fresh_state
+from offline_tutor.algorithms.bc import BC, State, first_state
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.networks import init_mlp, mlp
 from offline_tutor.types import Array, Params, Scalar, Spec, Transitions
@@ -32,7 +32,7 @@ def actor_loss(
 def init(key: Array, config: Config, spec: Spec) -> State:
     """A fresh state. Raises ValueError where the actions are continuous."""
     actor = init_mlp(key, spec.observation_dim, (*config.hidden, spec.num_actions))
-    return fresh_state(actor, config.actor_learning_rate)
+    return first_state(actor, config.actor_learning_rate)
 
 
 def act(state: State, observations: Array, config: Config) -> Array:

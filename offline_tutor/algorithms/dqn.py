@@ -82,6 +82,39 @@ def init(key: Array, config: Config, spec: Spec) -> State:
     return fresh_state(network, config.learning_rate)
 
 
+def update_network(
+    algorithm: "QLearning",
+    state: State,
+    batch: Transitions,
+    targets: Array,
+    key: Array,
+    config: Any,
+) -> tuple[State, Array]:
+    """One gradient step on the network; the loss before it."""
+    network, optimizer, loss = gradient_step(
+        lambda network: algorithm.loss(network, state, batch, targets, key, config),
+        state.network,
+        state.optimizer,
+        config.learning_rate,
+    )
+    return state._replace(step=state.step + 1, network=network, optimizer=optimizer), loss
+
+
+def move_target(state: State, config: Any) -> State:
+    """The target network moves towards the trained one, if `target_period` updates are over."""
+    moved = optax.incremental_update(state.network, state.target_network, config.tau)
+    target = optax.periodic_update(moved, state.target_network, state.step, config.target_period)
+    return state._replace(target_network=target)
+
+
+def epsilon_greedy(q: Array, key: Array, epsilon: float) -> Array:
+    """The action of the highest value, or with probability `epsilon` any action: (batch,)."""
+    coin_key, action_key = jax.random.split(key)
+    anything = jax.random.randint(action_key, q.shape[:-1], 0, q.shape[-1])
+    heads = jax.random.uniform(coin_key, q.shape[:-1]) < epsilon
+    return jnp.where(heads, anything, q.argmax(-1))
+
+
 @dataclass(frozen=True, kw_only=True)
 class QLearning:
     """The functions of an algorithm that learns what each action is worth, and acts on it."""
@@ -99,16 +132,8 @@ class QLearning:
         """One gradient step, then perhaps a move of the target; the loss before the step."""
         target_key, loss_key = jax.random.split(key)
         targets = self.target_values(state, batch, target_key, config)
-        network, optimizer, loss = gradient_step(
-            lambda network: self.loss(network, state, batch, targets, loss_key, config),
-            state.network,
-            state.optimizer,
-            config.learning_rate,
-        )
-        moved = optax.incremental_update(network, state.target_network, config.tau)
-        step = state.step + 1
-        target = optax.periodic_update(moved, state.target_network, step, config.target_period)
-        return State(step, network, target, optimizer), {"loss": loss, "q": targets.mean()}
+        state, loss = update_network(self, state, batch, targets, loss_key, config)
+        return move_target(state, config), {"loss": loss, "q": targets.mean()}
 
     def act(self, state: State, observations: Array, config: Any) -> Array:
         """The policy one deploys: the action of the highest value, (batch,)."""
@@ -119,12 +144,8 @@ class QLearning:
         return self.values(state.network, observations, config).max(-1)
 
     def explore(self, state: State, observations: Array, key: Array, config: Any) -> Array:
-        """The policy, or with probability `epsilon` any action, (batch,): to try things out."""
-        coin_key, action_key = jax.random.split(key)
-        q = self.values(state.network, observations, config)
-        anything = jax.random.randint(action_key, q.shape[:-1], 0, q.shape[-1])
-        heads = jax.random.uniform(coin_key, q.shape[:-1]) < config.epsilon
-        return jnp.where(heads, anything, q.argmax(-1))
+        """The policy with random actions in between, to try things out: (batch,)."""
+        return epsilon_greedy(self.values(state.network, observations, config), key, config.epsilon)
 
 
 DQN = QLearning(

@@ -140,6 +140,30 @@ def update_critic(
     return state._replace(step=state.step + 1, critic=critic, critic_optimizer=optimizer), loss
 
 
+def critic_steps(
+    algorithm: ActorCritic,
+    state: Any,
+    batches: Transitions,
+    targets: Array,
+    keys: Array,
+    config: Any,
+    first: Any,
+    last: Any,
+) -> tuple[Any, Array]:
+    """Steps `first` to `last` of the critics; the losses before them, NaN for other steps.
+
+    Arrays begin with an axis of the round's steps, those that are not taken included.
+    """
+
+    def step(i: Array, carry: tuple[Any, jax.Array]) -> tuple[Any, jax.Array]:
+        state, losses = carry
+        batch, q, key = jax.tree.map(itemgetter(i), (batches, targets, keys))
+        state, loss = update_critic(algorithm, state, batch, q, key, config)
+        return state, losses.at[i].set(loss)
+
+    return jax.lax.fori_loop(first, last, step, (state, jnp.full(len(targets), jnp.nan)))
+
+
 def update_actor(
     algorithm: ActorCritic, state: State, batch: Transitions, key: Array, config: Config
 ) -> tuple[State, Array]:
@@ -178,24 +202,18 @@ class DelayedActorCritic(ActorCritic):
         """
         target_keys, critic_keys, actor_keys = jax.vmap(partial(jax.random.split, num=3))(keys).T
         q = jax.vmap(self.target_values, (None, 0, 0, None))(state, batches, target_keys, config)
-        minibatches = batches, q, critic_keys
-
-        def step(i: Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
-            state, losses = carry
-            batch, targets, key = jax.tree.map(itemgetter(i), minibatches)
-            state, loss = update_critic(self, state, batch, targets, key, config)
-            return state, losses.at[i].set(loss)
-
-        losses = jnp.full(len(q), jnp.nan)
-        state, losses = jax.lax.fori_loop(first, last, step, (state, losses))
+        state, losses = critic_steps(self, state, batches, q, critic_keys, config, first, last)
         batch, key = jax.tree.map(itemgetter(-1), (batches, actor_keys))
-        moved, loss = update_actor(self, state, batch, key, config)
-        over = state.step % self.round_length(config) == 0
-        state = jax.tree.map(partial(jnp.where, over), moved, state)
+        state, loss = jax.lax.cond(
+            state.step % config.policy_delay == 0,
+            lambda state: update_actor(self, state, batch, key, config),
+            lambda state: (state, jnp.full_like(losses[-1], jnp.nan)),
+            state,
+        )
         return state, {
             "critic_loss": losses,
             "q": jnp.where(jnp.isnan(losses), jnp.nan, q.mean(-1)),
-            "actor_loss": jnp.full(len(q), jnp.nan).at[-1].set(jnp.where(over, loss, jnp.nan)),
+            "actor_loss": jnp.full_like(losses, jnp.nan).at[-1].set(loss),
         }
 
     def update(

@@ -1,41 +1,30 @@
 """`offline-tutor evaluate`: what a saved policy earns in an environment."""
 
-from __future__ import annotations
-
-import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from offline_tutor.cli import positive
-
-
-def add(commands: argparse._SubParsersAction) -> None:
-    """Adds the command and its arguments."""
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="play episodes with a saved policy",
-        description="Returns of fresh episodes, for each seed and over all seeds.",
-    )
-    evaluate.set_defaults(run=run, stopped="Nothing was changed.")
-    evaluate.add_argument(
-        "policy", type=Path, help="the file of Policy.save, or the folder that train wrote to"
-    )
-    evaluate.add_argument(
-        "environment", help="a Gymnasium id, such as Pendulum-v1 or offline_tutor/PointMaze-v0"
-    )
-    evaluate.add_argument("--episodes", type=positive, default=64, help="a seed (%(default)s)")
-    evaluate.add_argument("--key", type=int, default=0, help="of the episodes (%(default)s)")
+from tyro.conf import Positional
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Plays, prints."""
+def run(
+    policy: Positional[Path], environment: Positional[str], episodes: int = 64, key: int = 0
+) -> int:
+    """Play episodes with a saved policy: mean returns of each seed, and of all.
+
+    Args:
+        policy: the file of Policy.save, or the folder that train wrote to
+        environment: a Gymnasium id, such as Pendulum-v1 or offline_tutor/PointMaze-v0
+        episodes: how many, with each seed
+        key: which random numbers; the same key gives the same episodes
+    """
     from offline_tutor.evaluation import evaluate  # JAX: not for --help
     from offline_tutor.policies import load_policy
+    from offline_tutor.training.checks import check_sizes
 
-    policy, environment = load_policy(asked.policy), find(asked.environment)
-    print_returns(evaluate(policy, environment, episodes=asked.episodes, key=asked.key))
+    check_sizes(episodes=episodes)
+    loaded, found = load_policy(policy), find(environment)
+    print_returns(evaluate(loaded, found, episodes=episodes, key=key))
     return 0
 
 

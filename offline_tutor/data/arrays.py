@@ -100,7 +100,7 @@ def _columns(
 def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """Return values as float32, checked against a shape in which None stands for any length."""
     try:
-        with np.errstate(over="ignore"):  # what is too large turns infinite, and is named below
+        with np.errstate(over="ignore"):  # becomes infinite, which is reported below
             array = np.asarray(values)
             if array.dtype.kind not in "biufO":
                 raise TypeError(f"they are of type {array.dtype}")

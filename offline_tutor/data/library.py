@@ -49,8 +49,8 @@ def open_folder(folder: Path) -> minari.MinariDataset:
         folder = folder / "data"
     if not (folder / "metadata.json").is_file():
         raise DatasetError(
-            f"{folder} is not a Minari dataset: there is no metadata.json in it. Give the folder that "
-            "holds it (or whose subfolder data does); for your own arrays use from_arrays."
+            f"{folder} is not a Minari dataset: there is no metadata.json in it. Give the folder "
+            "that holds it (or whose subfolder data does); for your own arrays use from_arrays."
         )
     try:
         dataset = minari.MinariDataset(folder)

@@ -27,14 +27,14 @@ def load_dataset(
     """Load a dataset in Minari's format.
 
     Args:
-        source: the name of an embedded dataset (``"maze/stitch-v0"``), the folder of a Minari
+        source: the name of an embedded dataset (`"maze/stitch-v0"`), the folder of a Minari
             dataset, the id of one on this machine or on Minari's server
-            (``"mujoco/hopper/medium-v0"``), or a ``MinariDataset``, filtered or split as you like.
+            (`"mujoco/hopper/medium-v0"`), or a `MinariDataset`, filtered or split as you like.
         download: whether to fetch a dataset that is not on this machine.
         action_bounds: smallest and largest action, where the recorded space does not say them.
 
     Observations that are a dictionary of vectors are joined into one, in the order of Gymnasium's
-    ``FlattenObservation``. An episode whose recording stops without an end counts as truncated; a
+    `FlattenObservation`. An episode whose recording stops without an end counts as truncated; a
     row that is both terminated and truncated as terminated.
 
     Raises:
@@ -68,7 +68,7 @@ def _read(source: minari.MinariDataset, bounds: tuple[Any, Any] | None = None) -
     start = 0
     try:
         for episode in _episodes(source):
-            with np.errstate(over="ignore"):  # what is too large turns infinite, and is named later
+            with np.errstate(over="ignore"):  # becomes infinite, which is reported later
                 start = _copy_episode(
                     episode, source.observation_space, transitions, truncations, start
                 )
@@ -172,7 +172,7 @@ def _spec(
     action_space: gymnasium.Space,
     bounds: tuple[Any, Any] | None,
 ) -> Spec:
-    """Translate Gymnasium's spaces; a DatasetError where observations or actions are no vectors."""
+    """Translate Gymnasium's spaces. Raises DatasetError for what are not vectors or counts."""
     from gymnasium import spaces
 
     parts = [observation_space]

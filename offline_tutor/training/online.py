@@ -58,9 +58,9 @@ def train_online(
 
     `environment` is a Gymnasium FuncEnv with `max_episode_steps`, such as those of
     `offline_tutor.environments`. The first `random_steps` actions are uniformly random and
-    nothing is learned from them yet; later ones come from `algorithm.explore`. Options are those
-    of `train`, without normalize and checkpoint, and with one configuration. Returns the run, and
-    all that was tried: the replay buffer.
+    nothing is learned from them yet, although `State.step` counts them; later ones come from
+    `algorithm.explore`. Options are those of `train`, without normalize and checkpoint, and with
+    one configuration. Returns the run, and all that was tried: the replay buffer.
     """
     algorithm = check_algorithm(algorithm)
     rows = Rows(check_configs(algorithm, config)[:1], check_seeds(seeds))

@@ -1,6 +1,8 @@
 """The commands that train and evaluate, as one types them; tests/test_grading.py has `grade`."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from offline_tutor import cli
 
 TRAIN = ["train", "td3_bc", "maze/stitch-v0", "--to", "{0}/run", "--steps", "20", "--every", "10"]
-TRAIN += ["--seeds", "2", "--batch-size", "8", "--set", "hidden=8,8", "--set", "alpha=1"]
+TRAIN += ["--seeds", "2", "--batch-size", "8", "--hidden", "8", "8", "--alpha", "1"]
 
 
 def run(folder: Path, *arguments: str) -> int:
@@ -39,30 +41,36 @@ def test_train_goes_on_from_its_checkpoint(
         for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open(encoding="utf-8"))
     }
     assert steps == {"10", "20", "30"}
-    assert run(tmp_path, *TRAIN, "--set", "alpha=2") == 2
-    assert "another config" in capsys.readouterr().err
+    assert run(tmp_path, *TRAIN[:-1], "2") == 2
+    assert "another configs" in capsys.readouterr().err
 
 
 WRONG = {
     "an unknown dataset": ("train bc no/such-v0 --to {0}/x", "Embedded: "),
     "discrete actions": ("train bc cartpole/mixed-v0 --to {0}/x", "2 discrete actions"),
-    "an unknown field": ("train bc maze/stitch-v0 --to {0}/x --set beta=1", "no 'beta', only"),
-    "no number": ("train td3_bc maze/stitch-v0 --to {0}/x --set alpha=much", "alpha=much"),
-    "another type": ("train td3_bc maze/stitch-v0 --to {0}/x --set alpha=(1,)", "like 2.5"),
+    "an unknown algorithm": ("train sarsa maze/stitch-v0 --to {0}/x", "sarsa"),
+    "an unknown field": ("train bc maze/stitch-v0 --to {0}/x --beta 1", "Unrecognized"),
+    "no number": ("train td3_bc maze/stitch-v0 --to {0}/x --alpha much", "--alpha"),
+    "out of range": ("train td3_bc maze/stitch-v0 --to {0}/x --tau 3", "at most 1"),
+    "no seeds": ("train bc maze/stitch-v0 --to {0}/x --seeds 0", "seeds is 0"),
+    "no folder": ("train bc maze/stitch-v0", "--to"),
     "no policy": ("evaluate {0}/policy.npz Pendulum-v1", "there is no policy"),
     "an empty folder": ("evaluate {0} Pendulum-v1", "there is no policy"),
+    "no episodes": ("evaluate {0} Pendulum-v1 --episodes 0", "episodes is 0"),
+    "no command": ("", "datasets, train, evaluate, grade"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_bad_input_is_one_line_and_leaves_nothing(
+def test_bad_input_is_named_and_leaves_nothing(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody answers there
     command, message = WRONG[name]
     assert run(tmp_path, *command.split()) == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("offline-tutor") and message in error
+    printed = capsys.readouterr()
+    assert message in printed.err and "Traceback" not in printed.err
+    assert not printed.out
     assert not list(tmp_path.iterdir())
 
 
@@ -80,4 +88,17 @@ def test_datasets_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert lines["maze/stitch-v0"] == ["10695", "200", "0.20", "2", "2", "numbers"]
     assert lines["cartpole/random-v0"][-2:] == ["2", "discrete"]
     assert run(tmp_path, "datasets", "{0}") == 1
-    assert "no Minari dataset" in capsys.readouterr().out
+    assert "is not a Minari dataset" in capsys.readouterr().out
+
+
+def test_help_lists_fields_with_their_comments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "td3_bc", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "--alpha FLOAT weight of the value against cloning" in text
+    assert "--hidden" in text and "2.5" in text
+
+
+def test_help_of_the_command_does_not_wait_for_jax() -> None:
+    code = "import sys; from offline_tutor.cli import main; main(['--help']); print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "offline-tutor" in found.stdout and "jax" not in found.stdout.split()

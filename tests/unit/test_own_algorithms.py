@@ -228,7 +228,7 @@ def cloning_with(network: type[Any]) -> Any:
     def init(key: Array, config: bc.Config, spec: Spec) -> bc.State:
         blank = jnp.zeros((1, *spec.observation_shape))
         params = network(spec.action_dim).init(key, blank)["params"]
-        return bc.fresh_state(params, config.actor_learning_rate)
+        return bc.first_state(params, config.actor_learning_rate)
 
     def actor_loss(actor: Any, state: Any, batch: Transitions, key: Array, config: Any) -> Array:
         proposal = act(state._replace(actor=actor), batch.observations, config)

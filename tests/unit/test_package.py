@@ -49,7 +49,9 @@ def test_importing_the_package_is_light() -> None:
 
 def test_importing_the_figures_leaves_matplotlib_as_it_was() -> None:
     code = """
-from matplotlib import rcParams
+import matplotlib
+matplotlib.use("agg")  # else it looks for a screen when it is first asked
+rcParams = matplotlib.rcParams
 before = rcParams.copy()
 from offline_tutor.book import figures
 print([name for name in before if before[name] != rcParams[name]])

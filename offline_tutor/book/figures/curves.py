@@ -15,6 +15,7 @@ from offline_tutor.book.figures.page import bundle, description, figure_html, pa
 from offline_tutor.book.figures.style import INK, look
 from offline_tutor.evaluation import bootstrap_interval
 from offline_tutor.progress import in_notebook
+from offline_tutor.training.run import name_rows
 
 if TYPE_CHECKING:
     from offline_tutor.training import Run
@@ -32,6 +33,8 @@ def learning_curves(
 ) -> None:
     """Draw every seed thin, their mean thick, and the 95 % bootstrap interval of the mean.
 
+    The line of a seed that diverged ends in a cross, and the mean goes on without it.
+
     Args:
         ax: the axes to draw in.
         steps: (records,) gradient steps.
@@ -41,13 +44,17 @@ def learning_curves(
     """
     values = np.asarray(values, float)
     values = values.reshape(*values.shape[:2], -1).mean(-1)
-    known = np.isfinite(values).all(1)  # a record of steps that learned nothing has no metrics
+    known = np.isfinite(values).any(1)  # a record of steps that learned nothing has no metrics
     steps, values = np.asarray(steps)[known], values[known]
     color = look(method).color if method else INK
     ax.plot(steps, values, color=color, linewidth=0.8, alpha=0.5)
-    ax.plot(steps, values.mean(1), color=color, linewidth=2.5)
-    if values.shape[1] > 1 and len(values):
-        _, low, high = np.transpose([bootstrap_interval(row) for row in values])
+    for seed in np.flatnonzero(~np.isfinite(values).all(0)):
+        last = np.flatnonzero(np.isfinite(values[:, seed]))[-1:]
+        ax.plot(steps[last], values[last, seed], color=color, marker="x", linestyle="none")
+    finite = [row[np.isfinite(row)] for row in values]
+    ax.plot(steps, [row.mean() for row in finite], color=color, linewidth=2.5)
+    if len(finite) and min(map(len, finite)) > 1:
+        _, low, high = np.transpose([bootstrap_interval(row) for row in finite])
         ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
     ax.margins(y=0.2)  # room for the names of references
     draw_references(ax, references)
@@ -86,12 +93,12 @@ def draw_references(ax: Axes, references: References | None, *, vertical: bool =
 class LivePlot:
     """A callback for `train` that draws the run so far; the book keeps its last state.
 
-        train(td3, dataset, callbacks=[LivePlot("q", "return", method="td3", alt="...")])
+        train(TD3, dataset, callbacks=[LivePlot("q", "return", method="td3", alt="...")])
 
     Args:
         names: metrics to show, a panel each; "return" is the evaluation. All that there are when
             none is named.
-        alt: a sentence that says what is to be seen at the end.
+        alt: a sentence that says what the figure shows at the end.
         method: whose look the curves have.
         references: for a panel's name the lines that `learning_curves` takes.
         titles: what stands above a panel, where that is not the metric's name.
@@ -126,8 +133,11 @@ class LivePlot:
         start, finished = time.perf_counter(), run.steps[-1] >= run.num_steps
         if run is self._run and not finished and start < self._rests_until:
             return
-        figures = self.draw(run)
-        output = bundle(figure_html(figures, alt=self.alt), self.alt, figures)
+        figures, alt = self.draw(run), self.alt
+        if run.diverged.any():
+            lost = np.flatnonzero(run.diverged)
+            alt += f" Diverged: {name_rows(run.policy, lost, run.diverged)}."
+        output = bundle(figure_html(figures, alt=alt), alt, figures)
         if run is self._run:
             self._handle.update(output, raw=True)
         else:
@@ -155,5 +165,8 @@ class LivePlot:
             elif name == "return" and np.isin(curves[name], (0, 1)).all():
                 ax.set_ylim(-0.05, 1.1)  # success or failure: a share is seen between 0 and 1
             ax.set_xlim(0, run.num_steps)
-            ax.set_title(self.titles.get(name, name.replace("_", " ")))
+            title = self.titles.get(name, name.replace("_", " "))
+            if lost := np.count_nonzero(run.diverged):
+                title += f"\n{lost} of {len(run.diverged)} diverged"
+            ax.set_title(title)
         return figures

@@ -49,8 +49,8 @@ def draw_grid_values(
         values: of states, or of the actions up, right, down, left in each state.
         low: value of the darkest colour.
         high: value of the brightest colour.
-        shown: bool array like `values`; where False, such as in walls or for an action that nobody
-            tried, nothing is drawn.
+        shown: bool array like `values`; where False, such as in walls or for an action that was
+            never tried, nothing is drawn.
         label: stands under the colour bar; no bar without one.
     """
     shown = np.ones(values.shape, bool) if shown is None else shown

@@ -61,11 +61,11 @@ def show(figures: Figures, *, alt: str, caption: str | None = None) -> None:
 
     Args:
         figures: what to show. Figures made by pyplot are closed, so that they appear once.
-        alt: a sentence that says what is to be seen, for readers who do not see it.
+        alt: a sentence that says what the figure shows, for readers who do not see it.
         caption: text below the figure, for everybody.
 
     Raises:
-        ValueError: the description is no sentence.
+        ValueError: the description is not a sentence.
     """
     figures = as_list(figures)
     markup = figure_html(figures, alt=alt, caption=caption)
@@ -100,7 +100,7 @@ def description(alt: str) -> str:
     if not isinstance(alt, str) or len(alt.split()) < 5 or re.fullmatch(r"\S+\.\w{2,4}", alt):
         raise ValueError(
             f"alt={alt!r} does not describe the figure: write a sentence of at least five words "
-            "that says what is to be seen, for a reader who does not see it"
+            "that says what the figure shows, for readers who cannot see it"
         )
     return escape(" ".join(alt.split()), quote=True)
 

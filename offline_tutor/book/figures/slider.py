@@ -54,14 +54,14 @@ def slider(
             `number` is above 1; or the finished figures, one (or one list) for each frame.
         labels: what the slider reads at each frame, such as "iteration 3".
         name: what the slider changes, such as "Iteration".
-        alt: a sentence that says what is to be seen and how it changes.
+        alt: a sentence that says what the figure shows and how it changes.
         caption: text below the figure.
         size: width and height of each axes' figure in inches of 72 page pixels; 6.2 x 3.4 by
             default, or 2.9 x 2.6 when there are several.
         number: how many axes a frame has; they stand in a row that wraps on a narrow screen.
 
     Raises:
-        ValueError: the description is no sentence, or frames and labels do not match.
+        ValueError: the description is not a sentence, or frames and labels do not match.
     """
     frames = _figures(draw, labels, size, number)
     put(bundle(slider_html(frames, labels, name=name, alt=alt, caption=caption), alt, frames[-1]))

@@ -39,7 +39,7 @@ class Picture:
     parts: tuple[str, ...]
 
     def svg(self) -> str:
-        """Return the `<svg>` element, hidden from screen readers: whoever shows it describes it."""
+        """Return the `<svg>` element, hidden from screen readers: `show` adds a description."""
         return svg_element(self.width, self.height, self.definitions, self.parts)
 
 

@@ -101,12 +101,12 @@ def playable_maze(
 
     Args:
         dataset: one recorded in `PointMaze`.
-        alt: a sentence that says what is to be seen.
+        alt: a sentence that says what the figure shows.
         caption: text below the figure.
         still: the place (x, y) whose rows are drawn where no script runs, as in print.
 
     Raises:
-        ValueError: the description is no sentence, or a row lies outside the maze.
+        ValueError: the description is not a sentence, or a row lies outside the maze.
     """
     packed, background, foreground = packed_rows(dataset), _square(), _square()
     for figure in (background, foreground):

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 
 
 def load(name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays by name, and how they were made, of a file such as "alpha_sweep_maze"."""
+    """Arrays by name, and how they were made, of a file such as "alpha_sweep_maze_stitch"."""
     path = FOLDER / f"{name}.npz"
     if not path.is_file():
         names = sorted(file.stem for file in FOLDER.glob("*.npz"))

@@ -2,7 +2,7 @@
 
     python -m offline_tutor.book.precomputed.alpha_sweep maze/stitch-v0
 
-writes alpha_sweep_maze.npz with, for each alpha (the last, infinity, is TD3) and each seed,
+writes alpha_sweep_maze_stitch.npz with, for each alpha (the last, infinity, is TD3) and each seed,
 
     returns   mean undiscounted return of fresh episodes: success in the maze
     believed  what the critic thinks the first actions of these episodes are worth
@@ -14,9 +14,8 @@ and for the maze `fields`, value and action at every lattice point, of the seed 
 seeds are ordered by `believed`.
 """
 
-import sys
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -24,13 +23,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.algorithms import td3, td3_bc
-from offline_tutor.book.precomputed import sweep
+from offline_tutor.algorithms import TD3, TD3_BC
+from offline_tutor.book.precomputed.sweep import Arrays, Sweep, train_each
 from offline_tutor.data import Dataset
 from offline_tutor.environments import CORRIDORS, Pendulum, PointMaze
 from offline_tutor.evaluation import rollout
 from offline_tutor.policies import Policy
-from offline_tutor.training import train
+from offline_tutor.training import Run
 from offline_tutor.types import Transitions
 
 ALPHAS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 100.0, np.inf)
@@ -54,8 +53,8 @@ def settings(name: str, alpha: float) -> tuple[Any, Any]:
     """The algorithm and its configuration for a dataset."""
     common = NETWORKS | {"discount": TASKS[name][1]}
     if np.isinf(alpha):
-        return td3, td3.Config(**common)
-    return td3_bc, td3_bc.Config(**common, alpha=alpha)
+        return TD3, TD3.Config(**common)
+    return TD3_BC, TD3_BC.Config(**common, alpha=alpha)
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -63,43 +62,35 @@ def describe(name: str) -> dict[str, Any]:
     return asdict(settings(name, 1.0)[1]) | {"alpha": "alphas"}
 
 
-def stem(name: str) -> str:
-    """What a dataset's file is called: "alpha_sweep_maze_stitch"."""
-    return f"alpha_sweep_{name.removesuffix('-v0').replace('/', '_')}"
+def measure(
+    dataset: Dataset, alphas: Sequence[float], num_steps: int, seeds: int
+) -> Iterator[Arrays]:
+    """Trains with every alpha; what the file holds of each."""
+    each = [settings(dataset.name, alpha) for alpha in alphas]
+    options = {"num_steps": num_steps, "batch_size": BATCH_SIZE, "seeds": seeds}
+    for run in train_each(dataset, each, **options):
+        yield measure_run(run, dataset)
 
 
-def measure(name: str, dataset: Dataset, alpha: float, num_steps: int, seeds: int) -> dict:
-    """Trains with one alpha; what the file holds of it."""
-    algorithm, config = settings(name, alpha)
-    run = train(
-        algorithm,
-        dataset,
-        config=config,
-        num_steps=num_steps,
-        batch_size=BATCH_SIZE,
-        seeds=seeds,
-        every=num_steps,
-        normalize=True,
-        progress=False,
-    )
-    # A trained policy no longer knows its alpha: under one parent all are measured by one program.
-    parent, parent_config = settings(name, np.inf)
-    policy = replace(run.policy, algorithm=parent, config=parent_config)
-    keys = jax.random.split(jax.random.key(1), seeds)
-    found = assess(policy, keys, TASKS[name][0], dataset.transitions, parent_config.discount)
-    if name.startswith("maze/"):
-        middle = int(np.argsort(found["believed"])[seeds // 2])
-        found["fields"] = np.float16(field(policy.seed(middle)))
-    return jax.tree.map(np.asarray, found)
+def measure_run(run: Run, dataset: Dataset, scale: float = 1.0) -> Arrays:
+    """What the file holds of one configuration, whose training multiplied rewards by `scale`."""
+    environment, discount = TASKS[dataset.name]
+    keys = jax.random.split(jax.random.key(1), len(run.seeds))
+    found = assess(run.policy, keys, environment, dataset.transitions, discount)
+    found["believed"] /= scale
+    if dataset.name.startswith("maze/"):
+        middle = int(np.argsort(found["believed"])[len(run.seeds) // 2])
+        found["fields"] = np.float16(field(run.policy.seed(middle), scale))
+    return found
 
 
 @partial(jax.jit, static_argnames="environment")
 def assess(
     policies: Policy, keys: jax.Array, environment: Any, data: Transitions, discount: float
-) -> dict[str, jax.Array]:
+) -> Arrays:
     """What the file holds of each policy in a stack, but for its field: (seeds,) each."""
 
-    def assess_one(policy: Policy, key: jax.Array) -> dict[str, jax.Array]:
+    def assess_one(policy: Policy, key: jax.Array) -> Arrays:
         played = rollout(policy, environment, key, episodes=EPISODES)
         rows = policy.normalization.prepare(data)
         actions = policy.algorithm.act(policy.state, rows.observations, policy.config)
@@ -113,12 +104,15 @@ def assess(
     return policies.map(assess_one, keys)
 
 
-def field(policy: Policy) -> np.ndarray:
-    """Value and action (3, rows, columns) of a policy at the maze's lattice points."""
+def field(policy: Policy, scale: float = 1.0) -> np.ndarray:
+    """Value, divided by `scale`, and action of a policy at the maze's lattice points.
+
+    (3, rows, columns), and 0 inside walls.
+    """
     rows, columns = PointMaze.cells.shape
     x, y = np.arange(columns / SPACING + 1) * SPACING, np.arange(rows / SPACING + 1) * SPACING
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
-    values = np.concatenate([policy.value(points)[:, None], policy(points)], axis=1)
+    values = np.concatenate([policy.value(points)[:, None] / scale, policy(points)], axis=1)
     low, high = CORRIDORS + np.reshape([-SPACING, SPACING], (2, 1, 1))
     inside = ((low <= points[:, None]) & (points[:, None] <= high)).all(-1).any(-1)
     values = np.where(inside[:, None], values, 0)  # nobody can be elsewhere
@@ -138,5 +132,14 @@ def from_field(field: np.ndarray) -> tuple[Callable, Callable]:
     return (lambda points: nearest(points)[:, 0]), (lambda points: nearest(points)[:, 1:])
 
 
+SWEEP = Sweep(
+    name="alpha_sweep",
+    ways=ALPHAS,
+    datasets=tuple(TASKS),
+    batch_size=BATCH_SIZE,
+    describe=describe,
+    measure=measure,
+)
+
 if __name__ == "__main__":
-    print(sweep.main(sys.modules[__name__]))
+    print(SWEEP.main())

@@ -16,17 +16,16 @@ seeds are ordered by `believed`. Rewards are multiplied for the training by `SCA
 file holds is in the environment's own units.
 """
 
-import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import jax
 import numpy as np
 
-from offline_tutor.algorithms import cql_sac, sac
-from offline_tutor.book.precomputed import alpha_sweep, sweep
+from offline_tutor.algorithms import CQL_SAC, SAC
+from offline_tutor.book.precomputed import alpha_sweep
+from offline_tutor.book.precomputed.sweep import Arrays, Sweep, train_each
 from offline_tutor.data import Dataset
-from offline_tutor.training import train
 
 ALPHAS = (0.0, 0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
 TASKS = alpha_sweep.TASKS  # dataset: environment, discount
@@ -40,15 +39,14 @@ NETWORKS: dict[str, Any] = {
 }
 BATCH_SIZE = 64
 NUM_SAMPLES = 3  # from each of the three distributions: a third of the paper's, and of its price
-SEEDS = 10
 
 
 def settings(name: str, alpha: float) -> tuple[Any, Any]:
     """The algorithm and its configuration for a dataset."""
     common = NETWORKS | {"discount": TASKS[name][1]}
     if alpha == 0:
-        return sac, sac.Config(**common)
-    return cql_sac, cql_sac.Config(**common, alpha=alpha, num_samples=NUM_SAMPLES)
+        return SAC, SAC.Config(**common)
+    return CQL_SAC, CQL_SAC.Config(**common, alpha=alpha, num_samples=NUM_SAMPLES)
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -57,39 +55,17 @@ def describe(name: str) -> dict[str, Any]:
     return common | {"alpha": "alphas", "reward_scale": SCALES.get(name, 1.0)}
 
 
-def stem(name: str) -> str:
-    """What a dataset's file is called: "cql_sac_sweep_maze_stitch"."""
-    return f"cql_sac_sweep_{name.removesuffix('-v0').replace('/', '_')}"
-
-
-def measure(name: str, dataset: Dataset, alpha: float, num_steps: int, seeds: int) -> dict:
-    """Trains with one alpha; what the file holds of it."""
-    algorithm, config = settings(name, alpha)
-    scale = SCALES.get(name, 1.0)
-    run = train(
-        algorithm,
-        scale_rewards(dataset, scale),
-        config=config,
-        num_steps=num_steps,
-        batch_size=BATCH_SIZE,
-        seeds=seeds,
-        every=max(num_steps // 6, 1),
-        normalize=True,
-        progress=False,
-    )
-    # A trained policy no longer knows its alpha: under one parent all are measured by one program.
-    parent, parent_config = settings(name, 0)
-    policy = replace(run.policy, algorithm=parent, config=parent_config)
-    keys = jax.random.split(jax.random.key(1), seeds)
-    environment, discount = TASKS[name]
-    found = alpha_sweep.assess(policy, keys, environment, dataset.transitions, discount)
-    found |= {"believed": found["believed"] / scale, "q": run.metrics["q"][-1] / scale}
-    if name.startswith("maze/"):
-        middle = int(np.argsort(found["believed"])[seeds // 2])
-        value_and_action = alpha_sweep.field(policy.seed(middle))
-        value_and_action[0] /= scale
-        found["fields"] = np.float16(value_and_action)
-    return jax.tree.map(np.asarray, found)
+def measure(
+    dataset: Dataset, alphas: Sequence[float], num_steps: int, seeds: int
+) -> Iterator[Arrays]:
+    """Trains with every alpha; what the file holds of each."""
+    scale = SCALES.get(dataset.name, 1.0)
+    each = [settings(dataset.name, alpha) for alpha in alphas]
+    options = {"num_steps": num_steps, "batch_size": BATCH_SIZE, "seeds": seeds}
+    sixth = max(num_steps // 6, 1)
+    for run in train_each(scale_rewards(dataset, scale), each, every=sixth, **options):
+        q = {"q": run.metrics["q"][-1] / scale}
+        yield alpha_sweep.measure_run(run, dataset, scale) | q
 
 
 def scale_rewards(dataset: Dataset, factor: float) -> Dataset:
@@ -99,5 +75,15 @@ def scale_rewards(dataset: Dataset, factor: float) -> Dataset:
     return replace(dataset, transitions=transitions._replace(rewards=rewards))
 
 
+SWEEP = Sweep(
+    name="cql_sac_sweep",
+    ways=ALPHAS,
+    datasets=tuple(TASKS),
+    batch_size=BATCH_SIZE,
+    seeds=10,
+    describe=describe,
+    measure=measure,
+)
+
 if __name__ == "__main__":
-    print(sweep.main(sys.modules[__name__], seeds=SEEDS))
+    print(SWEEP.main())

@@ -15,8 +15,8 @@ infinity, is cloning, which believes nothing: NaN) and each seed,
                    of cloning, its cross-entropy
 """
 
-import sys
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -24,20 +24,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.algorithms import bc_discrete, cql_qr_dqn, qr_dqn
-from offline_tutor.book.precomputed import sweep
+from offline_tutor.algorithms import BC_DISCRETE, CQL_QR_DQN
+from offline_tutor.book.precomputed.sweep import Arrays, Sweep, train_each
 from offline_tutor.data import Dataset
 from offline_tutor.environments import CartPole
 from offline_tutor.evaluation import rollout
 from offline_tutor.networks import mlp
 from offline_tutor.policies import Policy
-from offline_tutor.training import train
 from offline_tutor.types import Array, Transitions
 
 ALPHAS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, np.inf)
-TASKS = ("cartpole/mixed-v0", "cartpole/expert-v0", "cartpole/random-v0")
+DATASETS = ("cartpole/mixed-v0", "cartpole/expert-v0", "cartpole/random-v0")
 DISCOUNT = 0.98
-NETWORK: dict[str, Any] = {"hidden": (64, 64), "learning_rate": 1e-3}
+HIDDEN, LEARNING_RATE = (64, 64), 1e-3
 VALUES: dict[str, Any] = {
     "discount": DISCOUNT,
     "tau": 0.02,
@@ -45,15 +44,15 @@ VALUES: dict[str, Any] = {
     "num_quantiles": 16,
 }
 BATCH_SIZE = 64
-SEEDS = 10
 EPISODES = 64  # fresh ones, to measure the return of each seed; and as many from the data
 
 
 def settings(alpha: float) -> tuple[Any, Any]:
     """The algorithm and its configuration."""
     if np.isinf(alpha):
-        return bc_discrete, bc_discrete.Config(**NETWORK)
-    return cql_qr_dqn, cql_qr_dqn.Config(**NETWORK, **VALUES, alpha=alpha)
+        return BC_DISCRETE, BC_DISCRETE.Config(hidden=HIDDEN, actor_learning_rate=LEARNING_RATE)
+    network = {"hidden": HIDDEN, "learning_rate": LEARNING_RATE}
+    return CQL_QR_DQN, CQL_QR_DQN.Config(**network, **VALUES, alpha=alpha)
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -61,41 +60,23 @@ def describe(name: str) -> dict[str, Any]:
     return asdict(settings(1.0)[1]) | {"alpha": "alphas"}
 
 
-def stem(name: str) -> str:
-    """What a dataset's file is called: "cql_sweep_cartpole_mixed"."""
-    return f"cql_sweep_{name.removesuffix('-v0').replace('/', '_')}"
-
-
-def measure(name: str, dataset: Dataset, alpha: float, num_steps: int, seeds: int) -> dict:
-    """Trains with one alpha; what the file holds of it."""
-    algorithm, config = settings(alpha)
-    run = train(
-        algorithm,
-        dataset,
-        config=config,
-        num_steps=num_steps,
-        batch_size=BATCH_SIZE,
-        seeds=seeds,
-        every=num_steps,
-        normalize=True,
-        progress=False,
-    )
-    policy = run.policy
-    if algorithm is cql_qr_dqn:
-        # It no longer needs its alpha: under one parent all are measured by one program.
-        parent_config = qr_dqn.Config(**NETWORK, **VALUES)
-        policy = replace(policy, algorithm=qr_dqn, config=parent_config)
-    found = assess(policy, jax.random.split(jax.random.key(1), seeds), dataset.transitions)
-    return jax.tree.map(np.asarray, found)
+def measure(
+    dataset: Dataset, alphas: Sequence[float], num_steps: int, seeds: int
+) -> Iterator[Arrays]:
+    """Trains with every alpha; what the file holds of each."""
+    keys = jax.random.split(jax.random.key(1), seeds)
+    options = {"num_steps": num_steps, "batch_size": BATCH_SIZE, "seeds": seeds}
+    for run in train_each(dataset, map(settings, alphas), **options):
+        yield assess(run.policy, keys, dataset.transitions)
 
 
 @jax.jit
-def assess(policies: Policy, keys: Array, data: Transitions) -> dict[str, Array]:
+def assess(policies: Policy, keys: Array, data: Transitions) -> Arrays:
     """What the file holds of each policy in a stack: (seeds,) each."""
     places = data.observations[:: len(data.rewards) // EPISODES][:EPISODES]
     play = partial(rollout, environment=CartPole(), episodes=EPISODES)
 
-    def assess_one(policy: Policy, key: Array) -> dict[str, Array]:
+    def assess_one(policy: Policy, key: Array) -> Arrays:
         fresh, from_data = play(policy, key=key), play(policy, key=key, initial_states=places)
         scores = score(policy, data.observations)
         chosen = jnp.take_along_axis(scores, data.actions[:, None], axis=1)[:, 0]
@@ -117,10 +98,20 @@ def assess(policies: Policy, keys: Array, data: Transitions) -> dict[str, Array]
 def score(policy: Policy, observations: Array) -> Array:
     """Q of each action, or what cloning has in its place: (batch, actions)."""
     observations = policy.normalization.observe(observations)
-    if policy.algorithm is bc_discrete:
+    if policy.algorithm is BC_DISCRETE:
         return mlp(policy.state.actor, observations)
-    return qr_dqn.values(policy.state.network, observations, policy.config)
+    return CQL_QR_DQN.values(policy.state.network, observations, policy.config)
 
+
+SWEEP = Sweep(
+    name="cql_sweep",
+    ways=ALPHAS,
+    datasets=DATASETS,
+    batch_size=BATCH_SIZE,
+    seeds=10,
+    describe=describe,
+    measure=measure,
+)
 
 if __name__ == "__main__":
-    print(sweep.main(sys.modules[__name__], seeds=SEEDS))
+    print(SWEEP.main())

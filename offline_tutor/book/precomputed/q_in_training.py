@@ -14,24 +14,24 @@ Each method has the settings, and where there is one the alpha, of its row in th
 chapter on continuous CQL; what the file holds is in the environment's own units.
 """
 
-import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep, sweep
+from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep
+from offline_tutor.book.precomputed.sweep import Arrays, Sweep, train_each
 from offline_tutor.data import Dataset
 from offline_tutor.environments import PointMaze
 from offline_tutor.evaluation import evaluate
-from offline_tutor.training import Run, train
+from offline_tutor.training import Run
 
 METHODS = ("td3", "td3_bc", "sac", "cql")
 ALPHAS = {"td3": np.inf, "td3_bc": 1.0, "sac": 0.0, "cql": 10.0}
 TASKS = {"maze/stitch-v0": PointMaze("A")}  # dataset: environment
 BATCH_SIZE = alpha_sweep.BATCH_SIZE
 FRAMES = 12
-SEEDS = 5
 
 
 def settings(name: str, method: str) -> tuple[Any, Any, float]:
@@ -50,44 +50,54 @@ def describe(name: str) -> dict[str, Any]:
     }
 
 
-def stem(name: str) -> str:
-    """What a dataset's file is called: "q_in_training_maze_stitch"."""
-    return f"q_in_training_{name.removesuffix('-v0').replace('/', '_')}"
+def measure(
+    dataset: Dataset, methods: Sequence[str], num_steps: int, seeds: int
+) -> Iterator[Arrays]:
+    """Trains with every method; what the file holds of each."""
+    for method in methods:
+        yield measure_one(dataset, method, num_steps, seeds)
 
 
-def measure(name: str, dataset: Dataset, method: str, num_steps: int, seeds: int) -> dict:
+def measure_one(dataset: Dataset, method: str, num_steps: int, seeds: int) -> Arrays:
     """Trains with one method; what the file holds of it."""
-    algorithm, config, scale = settings(name, method)
+    algorithm, config, scale = settings(dataset.name, method)
     start = np.array([PointMaze.places["A"]], np.float32)
     believed, fields = [], []
 
     def look(run: Run) -> None:
         policies = [run.policy.seed(seed) for seed in range(seeds)]
         believed.append([policy.value(start)[0] / scale for policy in policies])
-        fields.append([alpha_sweep.field(policy)[0] / scale for policy in policies])
+        fields.append([alpha_sweep.field(policy, scale)[0] for policy in policies])
 
-    run = train(
-        algorithm,
+    (run,) = train_each(
         cql_sac_sweep.scale_rewards(dataset, scale),
-        config=config,
+        [(algorithm, config)],
         num_steps=num_steps,
         batch_size=BATCH_SIZE,
         seeds=seeds,
         every=max(num_steps // FRAMES, 1),
-        normalize=True,
-        evaluate=lambda policy: evaluate(policy, TASKS[name], key=1),
+        evaluate=lambda policy: evaluate(policy, TASKS[dataset.name], key=1),
         callbacks=[look],
-        progress=False,
     )
     middle = int(np.argsort(believed[-1])[seeds // 2])
     return {
-        "steps": np.asarray(run.steps),
+        "steps": run.steps,
         "believed": np.array(believed, np.float32),
-        "returns": np.asarray(run.evaluations.mean(-1)),
+        "returns": run.evaluations.mean(-1),
         "values": np.array([frame[middle] for frame in fields], np.float16),
         "middle": np.array(middle),
     }
 
 
+SWEEP = Sweep(
+    name="q_in_training",
+    axis="methods",
+    ways=METHODS,
+    datasets=tuple(TASKS),
+    batch_size=BATCH_SIZE,
+    describe=describe,
+    measure=measure,
+)
+
 if __name__ == "__main__":
-    print(sweep.main(sys.modules[__name__], seeds=SEEDS, tried="methods"))
+    print(SWEEP.main())

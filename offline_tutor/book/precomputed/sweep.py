@@ -1,68 +1,92 @@
-"""What programs have in common that train with many alphas, such as `alpha_sweep`.
-
-A sweep is a module. It has
-
-    ALPHAS, or else METHODS         what is tried
-    TASKS, BATCH_SIZE               on which datasets, with which minibatches
-    stem(name)                      what a dataset's file is called
-    describe(name)                  the configuration: what all that is tried shares, or each
-    measure(name, dataset, alpha, num_steps, seeds)
-                                    trains with one of them; the arrays that the file holds of it
-"""
+"""What the programs here have in common that train in several ways, such as with many alphas."""
 
 import argparse
 import hashlib
+import itertools
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
+from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.book.precomputed import FOLDER, write
-from offline_tutor.data import load_dataset
+from offline_tutor.data import Dataset, load_dataset
 from offline_tutor.data.library import ROOT
-from offline_tutor.progress import progress_bar
+from offline_tutor.training import Diverged, Run, train
+from offline_tutor.types import Array
+
+Arrays = dict[str, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A program that trains in several ways on a dataset and writes what it measured to a file."""
+
+    name: str  # of its module, such as "alpha_sweep"
+    axis: str = "alphas"  # what the file calls the ways
+    ways: tuple[Any, ...]  # what is tried, in the file's order
+    datasets: tuple[str, ...]  # on which it can be tried
+    batch_size: int
+    seeds: int = 5  # how many, if no other number is asked for
+    # The configuration on the dataset of that name: what all ways share, or each way's.
+    describe: Callable[[str], dict[str, Any]]
+    # `measure(dataset, ways, num_steps, seeds)`: what the file holds of each way, in order.
+    measure: Callable[[Dataset, Sequence[Any], int, int], Iterable[Arrays]]
+
+    def stem(self, dataset: str) -> str:
+        """What a dataset's file is called: "alpha_sweep_maze_stitch" of "maze/stitch-v0"."""
+        return f"{self.name}_{dataset.removesuffix('-v0').replace('/', '_')}"
+
+    def main(self, arguments: list[str] | None = None) -> Path:
+        """The program, with the arguments of its command line; the file that it wrote."""
+        parser = argparse.ArgumentParser(description=f"Computes {self.name}_<dataset>.npz.")
+        parser.add_argument("dataset", choices=self.datasets)
+        parser.add_argument("--steps", type=int, default=6000, help="gradient steps (%(default)s)")
+        parser.add_argument(
+            "--seeds", type=int, default=self.seeds, help="0 ... n - 1 (%(default)s)"
+        )
+        parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write the file")
+        options = parser.parse_args(arguments)
+        name, start = options.dataset, time.perf_counter()
+        found = list(self.measure(load_dataset(name), self.ways, options.steps, options.seeds))
+        path = options.folder / f"{self.stem(name)}.npz"
+        program = f"python -m {__package__}.{self.name}"
+        write(
+            path,
+            {self.axis: np.array(self.ways)}
+            | {key: np.stack([one[key] for one in found]) for key in found[0]},
+            command=f"{program} {name} --steps {options.steps} --seeds {options.seeds}",
+            seconds=time.perf_counter() - start,
+            dataset=name,
+            dataset_sha256=checksum(name),
+            seeds=list(range(options.seeds)),
+            num_steps=options.steps,
+            batch_size=self.batch_size,
+            normalize=True,
+            config=self.describe(name),
+        )
+        return path
+
+
+def train_each(
+    dataset: Dataset, settings: Iterable[tuple[Algorithm, Any]], **options: Any
+) -> Iterator[Run]:
+    """A run of each algorithm with its configuration, in order.
+
+    Neighbours with the same algorithm are compiled and trained together. Raises `Diverged` where
+    a seed does: a policy that stopped early is not what a file promises.
+    """
+    for _, group in itertools.groupby(settings, key=lambda pair: pair[0].name):
+        algorithms, configs = zip(*group, strict=True)
+        run = train(algorithms[0], dataset, config=configs, normalize=True, **options)
+        if run.diverged.any():
+            raise Diverged(f"{run!r}: diverged at steps {run.diverged.tolist()} (0: did not)")
+        yield from (run.select(index) for index in range(len(configs)))
 
 
 def checksum(name: str) -> str:
     """SHA-256 of an embedded dataset's file: results of other data are results no longer."""
     return hashlib.sha256((ROOT / name / "data" / "main_data.hdf5").read_bytes()).hexdigest()
-
-
-def main(
-    sweep: ModuleType,
-    arguments: list[str] | None = None,
-    seeds: int = 5,
-    tried: str = "alphas",
-) -> Path:
-    """The program of a sweep, with so many seeds if none are asked for; the file that it wrote."""
-    values = getattr(sweep, tried.upper())
-    parser = argparse.ArgumentParser(description=(sweep.__doc__ or "").splitlines()[0])
-    parser.add_argument("dataset", choices=sweep.TASKS)
-    parser.add_argument("--steps", type=int, default=6000, help="gradient steps (%(default)s)")
-    parser.add_argument("--seeds", type=int, default=seeds, help="0 ... n - 1 (%(default)s)")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write the file")
-    options = parser.parse_args(arguments)
-    name, start = options.dataset, time.perf_counter()
-    dataset, found = load_dataset(name), []
-    with progress_bar(len(values), name) as show_progress:
-        for value in values:
-            found.append(sweep.measure(name, dataset, value, options.steps, options.seeds))
-            show_progress(len(found))
-    path = options.folder / f"{sweep.stem(name)}.npz"
-    program = f"python -m {sweep.__spec__.name}"  # type: ignore[union-attr]
-    write(
-        path,
-        {tried: np.array(values)}
-        | {key: np.stack([one[key] for one in found]) for key in found[0]},
-        command=f"{program} {name} --steps {options.steps} --seeds {options.seeds}",
-        seconds=time.perf_counter() - start,
-        dataset=name,
-        dataset_sha256=checksum(name),
-        seeds=list(range(options.seeds)),
-        num_steps=options.steps,
-        batch_size=sweep.BATCH_SIZE,
-        normalize=True,
-        config=sweep.describe(name),
-    )
-    return path

@@ -1,4 +1,4 @@
-"""``cartpole/mixed-v0``, ``expert-v0`` and ``random-v0``: linear controllers balance a pole.
+"""`cartpole/mixed-v0`, `expert-v0` and `random-v0`: linear controllers balance a pole.
 
 A linear controller pushes right where the weighted sum of the cart's position and speed and the
 pole's angle and angular speed is positive. Good weights balance for ever, most others do not.

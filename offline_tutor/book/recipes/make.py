@@ -1,6 +1,6 @@
-"""Make an embedded dataset again: ``python -m offline_tutor.book.recipes.make maze/stitch-v0``.
+"""Make an embedded dataset again: `python -m offline_tutor.book.recipes.make maze/stitch-v0`.
 
-The maze and CartPole sets come out as the same bytes, which ``data/embedded/SHA256SUMS`` records.
+The maze and CartPole sets come out as the same bytes, which `data/embedded/SHA256SUMS` records.
 The pendulum sets do not any more: an earlier version made the committed files, as
 `offline_tutor.book.recipes.pendulum_td3` tells. Learning online amplifies the last bit of a sum, so
 that two machines agree on them only where sums are rounded alike: with the versions of
@@ -49,7 +49,7 @@ def main() -> None:
         folder = write(name, RECIPES[name](), arguments.output)
         print(f"{name}: {folder}")
     lines = list(checksums(arguments.output))
-    (arguments.output / "SHA256SUMS").write_text("\n".join(lines) + "\n")
+    (arguments.output / "SHA256SUMS").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``maze/stitch-v0``: two kinds of walk that share a corridor, none of which is the one wanted.
+"""`maze/stitch-v0`: two kinds of walk that share a corridor, none of which is the one wanted.
 
 Most episodes lead from A to C, some from B to the goal D. The test starts at A: the way to the goal
 has to be stitched together from the first half of the one and the second half of the other.

@@ -1,4 +1,4 @@
-"""``pendulum/replay-v0`` and ``pendulum/medium-v0``: a broad and a narrow record of one TD3 run.
+"""`pendulum/replay-v0` and `pendulum/medium-v0`: a broad and a narrow record of one TD3 run.
 
 The replay is everything that TD3 tried while it learnt to swing a pendulum up, from random torques
 to near mastery. The medium set is what its half-trained policy does, over and over, with a little

@@ -45,7 +45,7 @@ class Recording:
 
 
 def write(name: str, recording: Recording, root: Path) -> Path:
-    """Write a recording to ``root/name/data``, as Minari would, and return that folder."""
+    """Write a recording to `root/name/data`, as Minari would, and return that folder."""
     with tempfile.TemporaryDirectory() as temporary:
         with mock.patch.dict(os.environ, MINARI_DATASETS_PATH=temporary):
             made = minari.create_dataset_from_buffers(
@@ -62,10 +62,11 @@ def write(name: str, recording: Recording, root: Path) -> Path:
         folder = root / name / "data"
         folder.mkdir(parents=True, exist_ok=True)
         pack(made.storage.data_path / "main_data.hdf5", folder / "main_data.hdf5")
-        metadata = json.loads((made.storage.data_path / "metadata.json").read_text())
+        described = made.storage.data_path / "metadata.json"
+        metadata = json.loads(described.read_text(encoding="utf-8"))
     metadata["license"] = LICENCE
     metadata["dataset_size"] = round((folder / "main_data.hdf5").stat().st_size / 1e6, 1)
-    (folder / "metadata.json").write_text(json.dumps(metadata, indent=1) + "\n")
+    (folder / "metadata.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
@@ -111,7 +112,7 @@ def pack(source: Path, target: Path) -> None:
 
 
 def checksums(root: Path) -> Iterator[str]:
-    """Yield the lines of ``sha256sum`` for every dataset file under a folder, in order."""
+    """Yield the lines of `sha256sum` for every dataset file under a folder, in order."""
     for path in sorted(root.rglob("data/*")):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         yield f"{digest}  {path.relative_to(root).as_posix()}"

@@ -77,7 +77,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Choice:
-    """One prediction that can be made, and what to say to whoever made it."""
+    """One prediction that can be made, and what to say to a student who made it."""
 
     text: str
     answer: str
@@ -174,12 +174,12 @@ def as_numbers(name: str, seen: Any) -> np.ndarray:
     """What was looked at as a float64 array.
 
     Raises:
-        Unfit: it is no array of numbers, or far too many of them.
+        Unfit: it is not an array of numbers, or far too many of them.
     """
     try:
         array = np.asarray(seen)
     except Exception as error:  # lists of unequal lengths, and whatever else a student returns
-        raise Unfit(f"its {name} is no array of numbers: {one_line(error)}") from None
+        raise Unfit(f"its {name} is not an array of numbers: {one_line(error)}") from None
     if array.dtype.kind not in "biuf":
         raise Unfit(f"its {name} should be an array of numbers, and is {type(seen).__name__}")
     if array.size > 100_000:

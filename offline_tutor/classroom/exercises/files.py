@@ -59,7 +59,7 @@ def read_observations(path: Path) -> dict[str, Observation]:
         OSError: it cannot be read, or is not there.
     """
     if path.is_symlink() or not stat.S_ISREG(path.stat().st_mode):
-        raise ObservationError(f"{path.name} is no plain file")
+        raise ObservationError(f"{path.name} is not a plain file")
     if path.stat().st_size > 2 * MAX_BYTES:
         raise ObservationError(f"{path.name} holds no observations: too large")
     data = io.BytesIO(path.read_bytes())
@@ -109,7 +109,7 @@ def _observation(id: str, parts: Mapping[str, np.ndarray]) -> Observation:
         number, separator, what = name.partition("/")
         if separator:
             if array.dtype.kind != "f" or number != str(int(number)):
-                raise ObservationError(f"{id}: {name} is no array of numbers")
+                raise ObservationError(f"{id}: {name} is not an array of numbers")
             cases[int(number)][what] = array
     if sorted(cases) != list(range(len(cases))) or len(cases) > MAX_CASES:
         raise ObservationError(f"{id}: a case is missing, or there are too many")

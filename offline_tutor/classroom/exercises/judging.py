@@ -1,4 +1,4 @@
-"""What is to be said about what was seen. Nothing of a student's runs here."""
+"""Verdicts on what a student's code returned. No code of a student runs here."""
 
 from __future__ import annotations
 

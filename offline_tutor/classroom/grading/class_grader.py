@@ -162,7 +162,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """Locks the folder of reports against a second run."""
     import fcntl  # not on Windows, where `find_sandbox` has raised already
 
-    with (folder / "results" / ".lock").open("w") as lock:
+    with (folder / "results" / ".lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -38,7 +38,7 @@ def td3_targets(
     noise_clip: float,
     discount: float,
 ) -> Array:
-    """What both critics should have said: (batch,).
+    """Bootstrapped targets for both critics: (batch,).
 
     `q1`, `q2`: functions, what each target critic says of actions (batch, action) in the rows' next
     states: (batch,). `rewards`, `terminations`: (batch,). `next_actions`: (batch, action), the
