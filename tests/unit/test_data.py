@@ -175,7 +175,7 @@ def test_discrete_actions_are_integers():
         (broken("terminations", 4, True), {}, "row 4 is both terminated and truncated"),
         (make_arrays(truncations=np.arange(12)), {}, "truncations must be True or False; row 2"),
         (make_arrays(observations=np.zeros(12)), {}, r"shape \(12,\), not \(any, any\)"),
-        (make_arrays(observations=np.zeros((3, 4, 1))), {}, "one row a transition, but has"),
+        (make_arrays(observations=np.zeros((3, 4, 1))), {}, r"\(12, 3\), not \(any, 4, 1\)"),
         (
             make_arrays(rewards=np.zeros((12, 1))),
             {},

@@ -179,10 +179,10 @@ class Starts(gymnasium.Env):
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[np.ndarray, dict]:
         super().reset(seed=seed)
         self.start = self.np_random.uniform(size=1).astype(np.float32)
-        return self.start, {}
+        return self.start.copy(), {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
-        return self.start, float(self.start[0]), True, False, {}
+        return self.start.copy(), float(self.start[0]), True, False, {}
 
 
 def test_each_policy_of_a_stack_has_starts_of_its_own_in_gymnasium_too() -> None:

@@ -83,12 +83,11 @@ def test_a_new_number_compiles_nothing() -> None:
     assert not compiled
 
 
-def test_a_grid_takes_steps_by_one_program() -> None:
-    from offline_tutor.training.offline import _take_steps
-
-    before = _take_steps._cache_size()
-    train(CONFIGS, batch_size=27)
-    assert _take_steps._cache_size() == before + 1
+def test_a_grid_takes_steps_by_one_program(caplog: pytest.LogCaptureFixture) -> None:
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        train(CONFIGS, batch_size=27)
+    named = [text for text in caplog.messages if text.startswith("Compiling jit(_take_steps)")]
+    assert len(named) == 1
     with compilations() as compiled:
         train([replace(config, alpha=config.alpha + 1) for config in CONFIGS], batch_size=27)
     assert not compiled

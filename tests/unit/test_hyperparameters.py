@@ -52,7 +52,7 @@ def test_a_value_outside_its_range_is_named(config: type[Hyperparameters], name:
 @pytest.mark.parametrize(("config", "name"), IN_RANGES, ids=ids)
 def test_the_ends_of_a_range_are_inside(config: type[Hyperparameters], name: str) -> None:
     allowed = RANGES[name]
-    for value in (allowed.low + 1e-6 * allowed.above, allowed.high):
+    for value in (allowed.low + 1e-6 if allowed.above else allowed.low, allowed.high):
         if math.isfinite(value):
             assert getattr(config(**{name: value}), name) == value
 

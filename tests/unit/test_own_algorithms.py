@@ -15,7 +15,7 @@ from offline_tutor import data, training
 from offline_tutor.algorithms import BC, TD3, TD3_BC, bc, td3
 from offline_tutor.algorithms.algorithm import Functions
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
-from offline_tutor.data.sampling import mixed
+from offline_tutor.data.sampling import Mixed
 from offline_tutor.networks import gradient_step, init_mlp, mlp
 from offline_tutor.policies import load_policy
 from offline_tutor.types import Array, Metrics, Params, Spec, Transitions
@@ -228,7 +228,7 @@ def cloning_with(network: type[Any]) -> Any:
     def init(key: Array, config: bc.Config, spec: Spec) -> bc.State:
         blank = jnp.zeros((1, *spec.observation_shape))
         params = network(spec.action_dim).init(key, blank)["params"]
-        return bc.fresh_state(params, config.actor_learning_rate)
+        return bc.first_state(params, config.actor_learning_rate)
 
     def actor_loss(actor: Any, state: Any, batch: Transitions, key: Array, config: Any) -> Array:
         proposal = act(state._replace(actor=actor), batch.observations, config)
@@ -370,10 +370,10 @@ def test_minibatches_mix_two_sources() -> None:
     rows = DATASET.transitions
     marked = rows.observations + 100 * (np.arange(len(DATASET)) < 12)[:, None]
     dataset = replace(DATASET, transitions=rows._replace(observations=np.float32(marked)))
-    run = train(algorithm, dataset, draw_rows=mixed(12, 0.75))
+    run = train(algorithm, dataset, draw_rows=Mixed(12, 0.75))
     np.testing.assert_allclose(run.metrics["share"], 0.75, rtol=1e-6)
     assert (train(algorithm, dataset).metrics["share"] < 0.4).all()
     with pytest.raises(ValueError, match="boundary is 120"):
-        train(algorithm, dataset, draw_rows=mixed(120, 0.75))
+        train(algorithm, dataset, draw_rows=Mixed(120, 0.75))
     with pytest.raises(ValueError, match="share is 1"):
-        mixed(12, 1)
+        Mixed(12, 1)

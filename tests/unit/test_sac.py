@@ -16,6 +16,7 @@ from offline_tutor.networks import log_density, squash
 from offline_tutor.types import Discrete, Params, Spec, Transitions
 
 CONFIG = SAC.Config(hidden=(16,), discount=0.9, tau=0.1)
+CQL_CONFIG = CQL_SAC.Config(hidden=(16,), discount=0.9, tau=0.1)
 assert_close = np.testing.assert_allclose
 
 
@@ -117,7 +118,7 @@ def test_gradient_of_the_sample_flows_to_mean_and_deviation() -> None:
 
 def test_target_takes_the_smaller_twin_of_the_slow_ones() -> None:
     state = make_state()._replace(target_critic=(constant(5.0), constant(-3.0)))
-    found = cql_sac.target_values(state, BATCH, KEY, CONFIG)
+    found = cql_sac.target_values(state, BATCH, KEY, CQL_CONFIG)
     assert_close(found, BATCH.rewards + 0.9 * (1 - BATCH.terminations) * -3, rtol=1e-5)
 
 
@@ -126,7 +127,7 @@ def test_target_counts_the_next_entropy_and_that_of_cql_does_not() -> None:
     policy = sac.policy(state.actor, BATCH.next_observations)
     surprise = squash(*policy, NOISE)[1]
     with_it = sac.target_values(state, BATCH, KEY, CONFIG)
-    without = cql_sac.target_values(state, BATCH, KEY, CONFIG)
+    without = cql_sac.target_values(state, BATCH, KEY, CQL_CONFIG)
     by_hand = -0.9 * (1 - BATCH.terminations) * 0.7 * surprise
     assert jnp.abs(by_hand).max() > 0.1
     assert_close(with_it - without, by_hand, atol=1e-5)
