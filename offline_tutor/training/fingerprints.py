@@ -1,6 +1,7 @@
 """What a run was made of, as short texts: a checkpoint is not continued with anything else."""
 
 import hashlib
+import inspect
 from dataclasses import fields, is_dataclass
 from types import CodeType
 from typing import Any
@@ -27,6 +28,7 @@ def fingerprint_code(*values: Any) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for value in values:
         for function in _functions(value):
+            function = inspect.unwrap(function)  # a decorator is not what it decorates
             digest.update(_code(getattr(function, "__code__", None), function).encode())
     return digest.hexdigest()
 

@@ -125,3 +125,17 @@ def test_a_number_may_be_changed_under_jit() -> None:
 def test_a_configuration_is_frozen() -> None:
     with pytest.raises(AttributeError):
         TD3.Config().tau = 0.1
+
+
+def test_a_default_without_its_type_is_refused() -> None:
+    """A dataclass would pass over it in silence."""
+    with pytest.raises(TypeError, match="policy_delay"):
+
+        class Config(TD3.Config):
+            policy_delay = 7
+
+
+def test_arrays_without_axes_are_checked_as_numbers() -> None:
+    assert TD3.Config(tau=jnp.float32(0.5)).tau == 0.5
+    with pytest.raises(ValueError, match="tau is"):
+        TD3.Config(tau=np.array(-1.0))

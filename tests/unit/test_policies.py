@@ -122,3 +122,24 @@ def test_a_policy_says_what_it_was_asked_wrongly() -> None:
         policy(SEEN)
     with pytest.raises(ValueError, match=r"\(5, 2\); this policy takes \(batch, 3\)"):
         policy.seed(0)(SEEN[:, :2])
+
+
+def test_a_policy_file_without_its_units_is_refused(tmp_path: Path) -> None:
+    """Actions would be taken for those of [-1, 1]."""
+    trained(TD3_BC, CONTINUOUS).save(tmp_path / "policy.npz")
+    with np.load(tmp_path / "policy.npz") as file:
+        arrays = {name: file[name] for name in file if not name.endswith("action_centre")}
+    np.savez(tmp_path / "policy.npz", **arrays)
+    with pytest.raises(ValueError, match="action_centre"):
+        load_policy(tmp_path / "policy.npz")
+
+
+def test_a_policy_is_read_by_the_algorithm_that_trained_it(tmp_path: Path) -> None:
+    trained(BC, CONTINUOUS).save(tmp_path / "policy.npz")
+    with pytest.raises(ValueError, match="bc trained it, and not mine"):
+        load_policy(tmp_path / "policy.npz", replace(BC, name="mine"))
+
+
+def test_a_list_is_an_observation() -> None:
+    one = trained(TD3_BC, CONTINUOUS).seed(0)
+    np.testing.assert_array_equal(one(SEEN[0].tolist()), one(SEEN[0]))

@@ -260,6 +260,34 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         training.train(replace(TD3_BC, name="mine"), DATASET, seeds=1, **options)
 
 
+def test_a_checkpoint_of_another_loss_is_refused(tmp_path: Path) -> None:
+    """Under the same name: a mended loss must not be given the run of the old one."""
+    training.train(TD3_BC, DATASET, seeds=1, num_steps=20, **OPTIONS, checkpoint=tmp_path)
+
+    def mended(actor: Any, state: Any, batch: Any, key: Any, config: Any) -> Any:
+        return 2 * TD3_BC.actor_loss(actor, state, batch, key, config)
+
+    with pytest.raises(ValueError, match="another algorithm"):
+        training.train(
+            replace(TD3_BC, actor_loss=mended), DATASET, seeds=1, num_steps=20, **OPTIONS,
+            checkpoint=tmp_path,
+        )  # fmt: skip
+
+
+def test_half_floats_are_kept(tmp_path: Path) -> None:
+    half = jnp.arange(3, dtype=jnp.bfloat16)
+    checkpoints.save_checkpoint(tmp_path, {}, {"w": half}, {})
+    found = checkpoints.load_checkpoint(tmp_path, {}, {"w": half})
+    assert found is not None
+    assert_same_bits(found[0]["w"], half)
+
+
+def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.npz.1.part").write_bytes(b"half")
+    training.train(TD3_BC, DATASET, seeds=1, num_steps=20, **OPTIONS, checkpoint=tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"checkpoint.npz", "checkpoint.lock"}
+
+
 def test_a_checkpoint_of_another_task_is_refused(tmp_path: Path) -> None:
     """The same arrays, but other bounds of the actions: it used to go on, scaled by 2.5."""
     options = OPTIONS | {"num_steps": 20, "seeds": 1, "checkpoint": tmp_path}
@@ -403,6 +431,25 @@ def test_diverging_seeds_take_no_others_with_them(exploding: Any) -> None:
     assert run.policy.seed(1)(TRANSITIONS.observations[:2]).shape == (2, 2)
 
 
+def stumble(state: Any, batch: Any, key: Any, config: Any) -> Any:
+    """`explode` at step 34 alone: later steps from a finite state would be finite again."""
+    after, metrics = explode(state, batch, key, config)
+    usual, _ = BC.update(state, batch, key, config)
+    return jax.tree.map(lambda a, b: jnp.where(state.step == 33, a, b), after, usual), metrics
+
+
+@pytest.mark.parametrize("every", [7, 34, 70])
+def test_a_frozen_seed_stays_frozen(exploding: Any, every: int) -> None:
+    algorithm, options, lost, kept = exploding
+    algorithm = replace(algorithm, update=stumble)
+    options = options | {"seeds": [lost[0], kept[0]], "every": every}
+    before = training.train(algorithm, DATASET, num_steps=33, **options).policy.seed(0)
+    with pytest.warns(RuntimeWarning, match="at step 34"):
+        run = training.train(algorithm, DATASET, num_steps=70, **options)
+    assert run.diverged.tolist() == [34, 0]
+    assert_same_bits(run.policy.seed(0).state.actor, before.state.actor)
+
+
 def test_a_run_with_diverged_seeds_resumes(exploding: Any, tmp_path: Path) -> None:
     algorithm, options, lost, kept = exploding
     options = options | {"seeds": [lost[0], kept[0]], "checkpoint": tmp_path}
@@ -433,8 +480,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "half a step": ({"num_steps": 2.5}, "whole number"),
     "endless steps": ({"num_steps": np.inf}, "num_steps is inf.*whole number"),
     "steps that are a truth": ({"num_steps": True}, "num_steps is True.*whole number"),
-    "another algorithm's config": ({"config": TD3.Config()}, "no alpha; td3_bc takes a .*Config"),
-    "no config": ({"config": 2.5}, "td3_bc takes a .*Config"),
+    "another algorithm's config": ({"config": TD3.Config()}, "no alpha; td3_bc takes .*Config"),
+    "no config": ({"config": 2.5}, "td3_bc takes .*Config"),
     "no configs": ({"config": []}, "config is empty"),
     "actions scaled twice": ({"config": TD3_BC.Config(max_action=2.0)}, "leave it at 1"),
     "a folder that is a file": ({"checkpoint": __file__}, "cannot be written to"),
@@ -450,6 +497,16 @@ def test_what_cannot_be_trained_is_named(name: str) -> None:
     options, message = WRONG[name]
     with pytest.raises((TypeError, ValueError), match=message):
         training.train(TD3_BC, DATASET, **OPTIONS | {"num_steps": 20, "seeds": 2} | options)
+
+
+def test_a_child_s_config_is_not_its_parent_s() -> None:
+    with pytest.raises(TypeError, match="has alpha, which td3 has not"):
+        training.train(TD3, DATASET, **OPTIONS)
+
+
+def test_online_takes_one_configuration() -> None:
+    with pytest.raises(ValueError, match="2 configurations; train_online takes one"):
+        training.train_online(TD3, environments.Pendulum(), config=[TD3.Config(), TD3.Config()])
 
 
 def test_algorithm_dataset_and_environment_are_what_they_should_be() -> None:
