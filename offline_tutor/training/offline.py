@@ -137,13 +137,13 @@ def _advance_finite(
     """
     after, metrics = advance(before, count)
     diverged = np.zeros(rows.num_seeds, int)
-    lost = ~np.asarray(jax.device_get(finite_seeds(after)))
+    lost = ~finite_seeds(after)
     if not lost.any():
         return after, metrics, diverged
     first, held, state = int(jax.device_get(before.step)), before, before
     for step in range(first + 1, first + count + 1):
         state, _ = advance(state, 1)
-        finite = np.asarray(jax.device_get(finite_seeds(state)))
+        finite = finite_seeds(state)
         diverged[lost & ~finite & (diverged == 0)] = step
         held = choose_seeds(rows.spread(lost & (diverged == 0)), state, held)
         if diverged[lost].all():
