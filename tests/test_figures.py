@@ -24,6 +24,7 @@ from py_mini_racer import MiniRacer
 
 matplotlib.use("agg")
 
+from offline_tutor.algorithms import TD3_BC
 from offline_tutor.book import figures
 from offline_tutor.book.figures import curves, grid, page, walk, walk_script
 from offline_tutor.book.figures.curves import LivePlot
@@ -33,9 +34,9 @@ from offline_tutor.book.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAP
 from offline_tutor.book.figures.svg import picture, unique_names
 from offline_tutor.data import load_dataset
 from offline_tutor.environments import NOISE, STEP, PointMaze
-from offline_tutor.evaluation import bootstrap_interval
+from offline_tutor.evaluation import bootstrap_interval, evaluate
 from offline_tutor.progress import in_notebook, progress_bar
-from offline_tutor.training import Run
+from offline_tutor.training import Run, train
 
 ALT = "A line that rises from left to right."
 
@@ -465,7 +466,7 @@ def test_in_a_notebook_plot_and_progress_grow_in_place():
 import numpy as np
 from offline_tutor.book.figures import LivePlot
 from offline_tutor.progress import progress_bar
-from offline_tutor.training import Run
+from offline_tutor.training import Run, train
 plot = LivePlot("q", alt="The curves of three seeds rise.")
 first, last = run_of(1), run_of(4)
 with progress_bar(400, "TD3") as bar:
@@ -721,6 +722,38 @@ def test_the_control_trains_with_the_reader_s_number_and_draws_the_run(control):
     assert len(svg_roots(picture.value)) == 1 and "<script" not in picture.value
 
 
+def test_the_control_s_second_number_compiles_nothing(control):
+    """Training, evaluation and drawing: a reader who turns the dial does not wait again."""
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, _, **__: compiled.append(event) if "backend_compile" in event else None
+    )
+    dataset, maze = load_dataset("maze/stitch-v0"), PointMaze("A")
+
+    def train_with(alpha, show):
+        train(
+            TD3_BC,
+            dataset,
+            config=TD3_BC.Config(hidden=(8,), alpha=alpha),
+            num_steps=4,
+            batch_size=8,
+            seeds=2,
+            evaluate=lambda policy: evaluate(policy, maze, key=1, episodes=2),
+            callbacks=[show],
+            progress=False,
+        )
+
+    slider, button, picture = control(train_with, LivePlot("q", "return", alt=ALT))
+    slider.value = 1
+    button.click()
+    assert compiled and "4 of 4 steps" in picture.value
+    compiled.clear()
+    slider.value = 10
+    button.click()
+    assert "alpha 10: 4 of 4 steps" in picture.value
+    assert not compiled
+
+
 def test_the_control_says_that_a_training_failed_and_can_be_used_again(control):
     def train(number, show):
         raise RuntimeError("no <memory>")
@@ -743,7 +776,7 @@ def test_without_ipywidgets_the_control_says_what_to_install(monkeypatch, capsys
 def test_the_control_is_there_where_somebody_sits_at_the_notebook(attended):
     """A real kernel, run as a front end does and as a program that builds a book does."""
     source = (
-        "from offline_tutor import figures\n"
+        "from offline_tutor.book import figures\n"
         f"plot = figures.LivePlot('q', alt={ALT!r})\n"
         "figures.try_out(print, plot, name='alpha', low=0.1, high=10, start=1)"
     )

@@ -147,7 +147,7 @@ def _advance_finite(
     after, metrics = advance(before, count)
     if frozen.any():
         after = choose_seeds(rows.spread(frozen), before, after)
-    lost = ~_finite(after)
+    lost = ~finite_seeds(after)
     if not lost.any():
         return after, metrics, np.zeros(rows.num_seeds, int)
     held, steps = _last_finite(advance, rows, before, count, lost)
@@ -171,22 +171,17 @@ def _last_finite(
         end = count
         while end - done > 1:
             tried, _ = advance(state, (end - done) // 2)
-            if _finite(tried)[undecided].all():
+            if finite_seeds(tried)[undecided].all():
                 state, done = tried, done + (end - done) // 2
             else:
                 end = done + (end - done) // 2
         following, _ = advance(state, 1)
-        ended = undecided & ~_finite(following)
+        ended = undecided & ~finite_seeds(following)
         held = choose_seeds(rows.spread(ended), state, held)
         steps[ended] = first + done + 1
         undecided &= ~ended
         state, done = following, done + 1
     return held, steps
-
-
-def _finite(states: Any) -> np.ndarray:
-    """Whether all numbers of each seed are finite, (seeds,), on the host."""
-    return np.asarray(jax.device_get(finite_seeds(states)))
 
 
 @partial(jax.jit, static_argnames=("algorithm", "batch_size", "draw_rows"))
