@@ -120,7 +120,9 @@ def make_their_environment() -> Path:
     python = THEIRS / "bin" / "python"
     requirements = Path(__file__).with_name("requirements.txt")
     stamp = THEIRS / "installed.txt"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != requirements.read_text(encoding="utf-8"):
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != requirements.read_text(
+        encoding="utf-8"
+    ):
         print("Installing d3rlpy and PyTorch in", THEIRS, flush=True)
         venv.create(THEIRS, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", requirements], check=True)
