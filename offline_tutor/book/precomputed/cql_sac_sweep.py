@@ -64,8 +64,8 @@ def measure(
     options = {"num_steps": num_steps, "batch_size": BATCH_SIZE, "seeds": seeds}
     sixth = max(num_steps // 6, 1)
     for run in train_each(scale_rewards(dataset, scale), each, every=sixth, **options):
-        q = {"q": run.metrics["q"][-1] / scale}
-        yield alpha_sweep.measure_run(run, dataset, scale) | q
+        found = alpha_sweep.measure_run(run, dataset, scale)
+        yield {**found, "q": run.metrics["q"][-1] / scale}
 
 
 def scale_rewards(dataset: Dataset, factor: float) -> Dataset:

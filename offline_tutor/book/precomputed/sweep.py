@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from offline_tutor.data.library import ROOT
 from offline_tutor.training import Diverged, Run, train
 from offline_tutor.types import Array
 
-Arrays = dict[str, Array]
+Arrays = MutableMapping[str, Array]  # what a file holds, by name
 
 
 @dataclass(frozen=True, kw_only=True)
