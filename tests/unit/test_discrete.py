@@ -17,7 +17,7 @@ QR = CQL_QR_DQN.Config(**SMALL, num_quantiles=8)
 CONFIGS: dict[Any, Any] = {
     BC_DISCRETE: BC_DISCRETE.Config(hidden=(16,), actor_learning_rate=1e-2),
     DQN: DQN.Config(**SMALL),
-    QR_DQN: QR,
+    QR_DQN: QR_DQN.Config(**SMALL, num_quantiles=8),
     CQL_QR_DQN: QR,
 }
 ALL = pytest.mark.parametrize("algorithm", CONFIGS, ids=lambda algorithm: algorithm.name)
