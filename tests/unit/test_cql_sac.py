@@ -253,9 +253,9 @@ def test_options_off_are_the_core() -> None:
     )
     jax.tree.map(assert_close, ours, parents)
     assert cql_lagrange.multiplier(state.log_multiplier) == 1
-    after, metrics = cql_lagrange.update(state, BATCH, KEY, OPTIONS)
+    after, metrics = jax.jit(cql_lagrange.update)(state, BATCH, KEY, OPTIONS)
     assert after.log_multiplier == 0 and "multiplier" not in metrics
-    expected, core_metrics = CQL_SAC.update(core, BATCH, KEY, CONFIG)
+    expected, core_metrics = jax.jit(CQL_SAC.update)(core, BATCH, KEY, CONFIG)
     jax.tree.map(
         partial(assert_close, rtol=1e-5, atol=1e-6),
         (after.parent, metrics),

@@ -96,7 +96,7 @@ def test_update_is_its_two_halves() -> None:
     batch, key = prepared(np.arange(50)), jax.random.key(1)
     keys = jax.random.split(key, 3)  # for targets, critic and actor
     for delayed in (True, False):
-        together, metrics = TD3_BC.update(state, batch, key, CONFIG)
+        together, metrics = jax.jit(TD3_BC.update)(state, batch, key, CONFIG)
         targets = TD3_BC.target_values(state, batch, keys[0], CONFIG)
         state, critic_loss = td3.update_critic(TD3_BC, state, batch, targets, keys[1], CONFIG)
         assert np.isnan(metrics["actor_loss"]) == delayed
