@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import jaxtyping
 import pytest
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ WEIGHTS = ROOT / "_build" / "page_weights.md"
 CHECKS = ROOT / "_build" / "exercise_checks.md"
 
 sys.path.insert(0, str(ROOT))
+
+# Shapes that annotations state are checked in all tests, from the first import of the package on.
+# Without beartype, which the package itself does not need, the tests run unchecked.
+if importlib.util.find_spec("beartype") is not None:
+    assert "offline_tutor" not in sys.modules, "imported before its shapes could be checked"
+    jaxtyping.install_import_hook("offline_tutor", "shape_checks.check")
 
 
 @pytest.fixture(scope="module", autouse=True)

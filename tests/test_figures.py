@@ -463,6 +463,8 @@ def test_outside_a_notebook_nothing_is_written(capfd):
 def test_in_a_notebook_plot_and_progress_grow_in_place():
     """A real kernel: each display is updated rather than repeated, and nothing goes to stderr."""
     source = """
+import types
+
 import numpy as np
 from offline_tutor.book.figures import LivePlot
 from offline_tutor.progress import progress_bar

@@ -66,7 +66,7 @@ class Hyperparameters:
     """
 
     floats: ClassVar[tuple[str, ...]]  # names of the fields that are data
-    statics: ClassVar[tuple[str, ...]]  # and of those that are structure
+    static: ClassVar[tuple[str, ...]]  # and of those that are structure
     _types: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls) -> None:
@@ -81,7 +81,7 @@ class Hyperparameters:
         hints = typing.get_type_hints(cls)
         cls._types = {field.name: hints[field.name] for field in fields(cls)}  # type: ignore[arg-type]
         cls.floats = tuple(name for name, kind in cls._types.items() if float in _kinds(kind))
-        cls.statics = tuple(name for name in cls._types if name not in cls.floats)
+        cls.static = tuple(name for name in cls._types if name not in cls.floats)
         jax.tree_util.register_pytree_with_keys(cls, _flatten, partial(_unflatten, cls))
 
     def __post_init__(self) -> None:
@@ -126,13 +126,13 @@ class Hyperparameters:
 def _flatten(config: Hyperparameters) -> tuple[list[Any], tuple[Any, ...]]:
     key = jax.tree_util.GetAttrKey
     leaves = [(key(name), getattr(config, name)) for name in config.floats]
-    return leaves, tuple(getattr(config, name) for name in config.statics)
+    return leaves, tuple(getattr(config, name) for name in config.static)
 
 
-def _unflatten(kind: type[Hyperparameters], statics: tuple[Any, ...], leaves: Any) -> Any:
+def _unflatten(kind: type[Hyperparameters], static: tuple[Any, ...], leaves: Any) -> Any:
     """Unchecked: JAX rebuilds a configuration with leaves that are not numbers at all."""
     config = object.__new__(kind)
-    for names, values in ((kind.statics, statics), (kind.floats, leaves)):
+    for names, values in ((kind.static, static), (kind.floats, leaves)):
         for name, value in zip(names, values, strict=True):
             object.__setattr__(config, name, value)
     return config

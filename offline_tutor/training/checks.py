@@ -59,7 +59,7 @@ def check_configs(algorithm: Algorithm, config: Any) -> tuple[Hyperparameters, .
     configs = tuple(algorithm.Config() if one is None else one for one in configs)
     for one in configs:
         _check_config(algorithm, one)
-    for name in (*configs[0].statics, *configs[0].floats):
+    for name in (*configs[0].static, *configs[0].floats):
         found = list(dict.fromkeys(getattr(one, name) for one in configs))
         if name in configs[0].floats and None not in found:
             continue
@@ -74,12 +74,12 @@ def check_configs(algorithm: Algorithm, config: Any) -> tuple[Hyperparameters, .
 def _check_config(algorithm: Algorithm, config: Any) -> None:
     name = algorithm.name
     # By its fields and not by its class: chapters train with the Config that they have built.
-    known = (*algorithm.Config.floats, *algorithm.Config.statics)
+    known = (*algorithm.Config.floats, *algorithm.Config.static)
     wanted = f"{algorithm.Config.__module__}.Config(...)"
     if not isinstance(config, Hyperparameters):
         raise TypeError(f"config is {config!r}; {name} takes {wanted}")
     lacking = [field for field in known if not hasattr(config, field)]
-    surplus = [field for field in (*config.floats, *config.statics) if field not in known]
+    surplus = [field for field in (*config.floats, *config.static) if field not in known]
     if lacking or surplus:
         what = f"has no {lacking[0]}" if lacking else f"has {surplus[0]}, which {name} has not"
         raise TypeError(f"config is {config!r}, which {what}; {name} takes {wanted}")

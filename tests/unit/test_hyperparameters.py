@@ -15,7 +15,7 @@ from offline_tutor.algorithms.hyperparameters import RANGES, Hyperparameters
 FIELDS = [
     (algorithm.Config, name)
     for algorithm in ALGORITHMS.values()
-    for name in (*algorithm.Config.floats, *algorithm.Config.statics)
+    for name in (*algorithm.Config.floats, *algorithm.Config.static)
 ]
 IN_RANGES = [(config, name) for config, name in FIELDS if name in RANGES]
 ids = lambda value: value.__module__.rpartition(".")[2] if isinstance(value, type) else value  # noqa: E731
@@ -34,7 +34,7 @@ def outside(config: type[Hyperparameters], name: str) -> list[Any]:
     ]
     if math.isfinite(allowed.high):
         wrong.append(allowed.high + 0.5)
-    if name in config.statics:
+    if name in config.static:
         wrong.append(allowed.low + 1.5)
     return wrong
 
