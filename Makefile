@@ -47,8 +47,11 @@ test: $(INSTALLED)
 # Uses .venv if `make` has set it up, else the Python that has the package and pytest. Most of the
 # time is compilation, which takes half as long when XLA optimises little; `make test` tests the rest.
 quick: export JAX_DISABLE_MOST_OPTIMIZATIONS := 1
-quick:
-	$(if $(wildcard $(INSTALLED)),$(BIN)/python,$(PYTHON)) -m pytest tests/unit -m "not slow"
+quick: PYTEST := $(if $(wildcard $(INSTALLED)),$(BIN)/python,$(PYTHON)) -m pytest -q -m "not slow"
+quick: # in two processes, for two cores: pytest alone runs in one
+	@$(PYTEST) tests/unit/test_[a-h]*.py & first=$$!; \
+	$(PYTEST) tests/unit/test_[i-z]*.py; status=$$?; \
+	wait $$first && exit $$status
 
 serve: _build/html/index.html
 	@echo "http://127.0.0.1:$(PORT) shows the book; Ctrl-C ends it."
