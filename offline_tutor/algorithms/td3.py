@@ -183,6 +183,12 @@ def update_actor(
     return state, loss
 
 
+# Not split: the compiler drops a key that no loss draws from, but not one of three split keys.
+def derive(keys: Array, number: int) -> Array:
+    """Of each key, one of several that are independent of each other: (steps,)."""
+    return jax.vmap(partial(jax.random.fold_in, data=number))(keys)
+
+
 class DelayedActorCritic(ActorCritic):
     """TD3's way to train: a round of steps of the critics, then one of the actor.
 
@@ -201,10 +207,11 @@ class DelayedActorCritic(ActorCritic):
 
         Arrays of `batches`, `keys` and metrics begin with an axis of the round's steps.
         """
-        target_keys, critic_keys, actor_keys = jax.vmap(partial(jax.random.split, num=3))(keys).T
-        q = jax.vmap(self.target_values, (None, 0, 0, None))(state, batches, target_keys, config)
-        state, losses = critic_steps(self, state, batches, q, critic_keys, config, first, last)
-        batch, key = jax.tree.map(itemgetter(-1), (batches, actor_keys))
+        q = jax.vmap(self.target_values, (None, 0, 0, None))(
+            state, batches, derive(keys, 0), config
+        )
+        state, losses = critic_steps(self, state, batches, q, derive(keys, 1), config, first, last)
+        batch, key = jax.tree.map(itemgetter(-1), (batches, derive(keys, 2)))
         state, loss = jax.lax.cond(
             state.step % config.policy_delay == 0,
             lambda state: update_actor(self, state, batch, key, config),

@@ -41,6 +41,7 @@ class Loop:
     checkpoint: str | Path | None = None
     description: dict[str, Any] = field(default_factory=dict)
     states_of: Callable[[Any], tuple[Any, ...]] = tuple
+    reuses_arrays: bool = False  # whether the next piece writes over the arrays of this one
 
     def __call__(self, run: Run, carry: Any, advance: Advance) -> Any:
         """Takes `carry` to the end; fills `run`."""
@@ -104,8 +105,10 @@ class Loop:
             run.evaluations = np.concatenate([earlier, returns])
 
     def _policy(self, run: Run, carry: Any) -> Policy:
-        """The policies as they are now, in arrays of their own: the next piece may reuse those."""
-        state = jax.tree.map(jnp.copy, self.rows.policy_state(self.states_of(carry)))
+        """The policies as they are now."""
+        state = self.rows.policy_state(self.states_of(carry))
+        if self.reuses_arrays:
+            state = jax.tree.map(jnp.copy, state)
         return replace(run.policy, state=state)
 
     def _steps(self, carry: Any) -> int:

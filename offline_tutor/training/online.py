@@ -98,7 +98,9 @@ def train_online(
 
     policy = Policy(rows.policy_state([state]), scaling, algorithm, rows.configs, spec, rows.seeds)
     run = new_run(policy, num_steps)
-    loop = Loop(rows, every, evaluate, tuple(callbacks), progress, states_of=states_of)
+    loop = Loop(
+        rows, every, evaluate, tuple(callbacks), progress, states_of=states_of, reuses_arrays=True
+    )
     # Copies, since arrays are reused in place, and a network and its target are one at first.
     carry = jax.tree.map(jnp.copy, (state, live, replay, diverged))
     _, _, replay, _ = loop(run, carry, advance)

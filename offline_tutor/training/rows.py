@@ -66,7 +66,8 @@ class Rows:
     def policy_state(self, states: Sequence[Any]) -> Any:
         """The states as `Policy` has them: (rows, ...), the step too."""
         rows = self.real([state._replace(step=None) for state in states])
-        return rows._replace(step=_repeat(states[0].step, len(self)))
+        # On the host, since even a small program takes a while to compile.
+        return rows._replace(step=np.full(len(self), jax.device_get(states[0].step)))
 
     def start(self, algorithm: Algorithm, spec: Spec) -> tuple[tuple[Any, ...], Array]:
         """Fresh states of each configuration, with one counter of steps; a key for each seed."""
@@ -89,11 +90,6 @@ class Rows:
 def _join(trees: tuple[Any, ...], count: int) -> Any:
     """The first `count` entries of each tree's arrays, one tree after the other."""
     return jax.tree.map(lambda *leaves: jnp.concatenate([leaf[:count] for leaf in leaves]), *trees)
-
-
-@partial(jax.jit, static_argnums=1)
-def _repeat(number: Array, count: int) -> Array:
-    return jnp.full(count, number)
 
 
 def _strong(leaf: Array) -> Array:
