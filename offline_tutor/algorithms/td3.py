@@ -207,9 +207,8 @@ class DelayedActorCritic(ActorCritic):
 
         Arrays of `batches`, `keys` and metrics begin with an axis of the round's steps.
         """
-        q = jax.vmap(self.target_values, (None, 0, 0, None))(
-            state, batches, derive(keys, 0), config
-        )
+        targets_of_each = jax.vmap(self.target_values, (None, 0, 0, None))
+        q = targets_of_each(state, batches, derive(keys, 0), config)
         state, losses = critic_steps(self, state, batches, q, derive(keys, 1), config, first, last)
         batch, key = jax.tree.map(itemgetter(-1), (batches, derive(keys, 2)))
         state, loss = jax.lax.cond(
