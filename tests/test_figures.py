@@ -466,9 +466,10 @@ def test_in_a_notebook_plot_and_progress_grow_in_place():
 import types
 
 import numpy as np
-from offline_tutor.book.figures import LivePlot
+from offline_tutor.book.figures import LivePlot, use_style
 from offline_tutor.progress import progress_bar
 from offline_tutor.training import Run, train
+use_style()
 plot = LivePlot("q", alt="The curves of three seeds rise.")
 first, last = run_of(1), run_of(4)
 with progress_bar(400, "TD3") as bar:
