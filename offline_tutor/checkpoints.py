@@ -108,11 +108,12 @@ def lock_folder(folder: str | Path) -> Iterator[None]:
         raise ValueError(
             f"checkpoint: another training writes into {folder}: wait, or give another folder"
         ) from error
-    with lock:
-        lock.release()  # `with` holds it a second time
+    try:
         for part in Path(folder).glob("*.part"):  # of a process that was killed as it wrote
             part.unlink()
         yield
+    finally:
+        lock.release()
 
 
 def save_checkpoint(

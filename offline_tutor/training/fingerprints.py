@@ -11,6 +11,8 @@ import numpy as np
 
 from offline_tutor.data import Dataset
 
+_PLAIN = int | float | str | tuple
+
 
 def fingerprint_data(dataset: Dataset) -> str:
     """A hash of the dataset's rows."""
@@ -21,7 +23,7 @@ def fingerprint_data(dataset: Dataset) -> str:
 
 
 def fingerprint_code(*values: Any) -> str:
-    """A hash of the code of functions, and of those that records and classes hold.
+    """A hash of the code of functions, and of the functions and numbers that records hold.
 
     What these functions call by name does not count: a helper that is defined anew goes unnoticed.
     """
@@ -34,16 +36,19 @@ def fingerprint_code(*values: Any) -> str:
 
 
 def _functions(value: Any) -> list[Any]:
-    """The functions of a value: itself, or those in its fields and in its class."""
+    """A value itself, or the functions in its fields and its class, and its numbers."""
     if not is_dataclass(value) or isinstance(value, type):
         return [value]
     own = [getattr(value, field.name) for field in fields(value)]
     methods = [method for kind in type(value).__mro__[:-1] for method in vars(kind).values()]
-    return [function for function in (*own, *methods) if hasattr(function, "__code__")]
+    held = [one for one in (*own, *methods) if hasattr(one, "__code__")]
+    return held + [one for one in own if isinstance(one, _PLAIN)]
 
 
 def _code(code: CodeType | None, function: Any) -> str:
     """A function's instructions and constants as text, without names of files and lines."""
+    if isinstance(function, _PLAIN):
+        return repr(function)
     if code is None:
         return getattr(function, "__qualname__", type(function).__qualname__)
     constants = [

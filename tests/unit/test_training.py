@@ -16,6 +16,7 @@ import pytest
 from offline_tutor import checkpoints, data, environments, training
 from offline_tutor.algorithms import BC, DQN, TD3, TD3_BC, bc, td3
 from offline_tutor.algorithms.algorithm import Functions
+from offline_tutor.data.sampling import Mixed
 from offline_tutor.policies import load_policy
 from offline_tutor.types import Continuous, Discrete, Spec
 
@@ -272,6 +273,14 @@ def test_a_checkpoint_of_another_loss_is_refused(tmp_path: Path) -> None:
             replace(TD3_BC, actor_loss=mended), DATASET, seeds=1, num_steps=20, **OPTIONS,
             checkpoint=tmp_path,
         )  # fmt: skip
+
+
+def test_a_checkpoint_of_other_minibatches_is_refused(tmp_path: Path) -> None:
+    options = OPTIONS | {"seeds": 1, "num_steps": 20, "checkpoint": tmp_path}
+    training.train(TD3_BC, DATASET, **options, draw_rows=Mixed(100, 0.5))
+    training.train(TD3_BC, DATASET, **options, draw_rows=Mixed(100, 0.5))
+    with pytest.raises(ValueError, match="another algorithm"):
+        training.train(TD3_BC, DATASET, **options, draw_rows=Mixed(100, 0.75))
 
 
 def test_half_floats_are_kept(tmp_path: Path) -> None:
