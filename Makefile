@@ -27,6 +27,8 @@ COLAB_PYTHON ?= python3.13
 book test quick: export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/_build/jax
 book test quick: export JAX_COMPILATION_CACHE_MAX_SIZE := 1000000000
 book test quick: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0.2
+# Nor do pictures depend on the style, or on the list of fonts, that another project left at home.
+book test quick: export MPLCONFIGDIR := $(CURDIR)/_build/matplotlib
 
 BUILD := $(BIN)/jupyter-book build . --all -W -n --keep-going
 

@@ -123,6 +123,11 @@ def mend_compilation_cache(folder: Path) -> None:
             program.unlink(missing_ok=True)
 
 
+def list_fonts() -> None:
+    """Lets Matplotlib find its fonts, once: on a slow machine it tells stderr that this takes long."""
+    import matplotlib.font_manager  # noqa: F401
+
+
 def main() -> int:
     started = time.monotonic()
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
@@ -132,6 +137,7 @@ def main() -> int:
     print(f"Notebooks: {len(running)} to run, {unchanged} unchanged since they last passed.")
     if not running:
         return 0
+    list_fonts()
     with tempfile.TemporaryDirectory() as folder:  # nbmake ignores folders named _build
         keeper = Keeper(running, Path(folder))
         copies = [shutil.copy(chapter.path, folder) for chapter in running]

@@ -70,7 +70,7 @@ def draw_values(
         label: the text below the colour bar; None for no bar.
     """
     points, extent, inside = _lattice()
-    values = np.ma.masked_all(inside.shape)
+    values = np.full(inside.shape, np.nan)  # where the body cannot be, nothing is drawn
     values[inside] = np.asarray(value(points[inside]), float).reshape(-1)
     high = high if limit is None else limit
     colors = VALUES if limit is None else VALUES.with_extremes(over=IMPOSSIBLE)
