@@ -1,0 +1,184 @@
+"""Data that may be right but look wrong: each doubt is a sentence for a warning.
+
+A doubt must be cheap, a pass over the rows, and stay silent on good data of every kind; what cannot
+be right is an error, in `checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from offline_tutor.types import Continuous
+
+FEW = 1000  # numbers that float32 must at least know in the range of a column
+NOISE = 1e-12  # a column that varies by less, relative to its size, is constant but for rounding
+FAR = 10  # a jump is that many times what nine steps of ten stay below
+USUAL = 0.9
+SAMPLE = 10_000  # rows are enough to tell what is usual
+ROWS = 4096  # compared at once
+
+
+class Digits:
+    """What float32 keeps of a column: told piece by piece, while the pieces are converted."""
+
+    def __init__(self, key: str):
+        self.key = key
+        self.low: np.ndarray | None = None
+        self.high: np.ndarray | None = None
+        self.changed: np.ndarray | None = None
+
+    def add(self, source: np.ndarray, kept: np.ndarray) -> None:
+        """Compare numbers (n, ...) with what was made of them."""
+        if np.can_cast(source.dtype, np.float32) or source.ndim > 2 or not len(source):
+            return
+        source, kept = source.reshape(len(source), -1), kept.reshape(len(kept), -1)
+        changed = (source != kept).any(axis=0)
+        low, high = source.min(axis=0).astype(float), source.max(axis=0).astype(float)
+        if self.low is None or self.high is None or self.changed is None:
+            self.low, self.high, self.changed = low, high, changed
+            return
+        np.minimum(self.low, low, out=self.low)
+        np.maximum(self.high, high, out=self.high)
+        self.changed |= changed
+
+    def doubts(self) -> list[str]:
+        """Say which column's values float32 can no longer tell apart."""
+        if self.low is None or self.high is None or not np.any(self.changed):
+            return []
+        size = np.maximum(abs(self.low), abs(self.high))
+        with np.errstate(all="ignore"):  # infinite values, which are an error later
+            step = np.maximum(np.spacing(size.astype(np.float32)), np.finfo(np.float32).tiny)
+            width = self.high - self.low
+            lost = self.changed & (width > NOISE * size) & (width < FEW * step)
+        return [
+            f"{self.key}, column {column}: values lie between {self.low[column]} and "
+            f"{self.high[column]}, where float32 knows only {int(width[column] / step[column]) + 1} "
+            "different numbers, too few to tell rows apart. Subtract the smallest value from this "
+            "column before, or leave it out."
+            for column in np.flatnonzero(lost)
+        ]
+
+
+def doubt_bounds(actions: np.ndarray, space: Continuous, *, by_default: bool) -> list[str]:
+    """Doubt bounds that have little to do with the actions (n, action) between them."""
+    smallest, largest = actions.min(axis=0), actions.max(axis=0)
+    width = np.subtract(space.high, space.low)
+    doubts = []
+    narrow = np.flatnonzero((smallest < largest) & (largest - smallest < 0.01 * width))
+    if len(narrow):
+        column = narrow[0]
+        doubts.append(
+            f"actions, {_columns(narrow)}: the data use less than 1 % of the range between the "
+            f"bounds: from {smallest[column]:g} to {largest[column]:g}, of {space.low[column]:g} to "
+            f"{space.high[column]:g}. A policy may choose from all of it: give "
+            "action_bounds=(smallest, largest) as the task has them."
+        )
+    one_sided = np.flatnonzero((smallest >= 0) & (largest > 0.5)) if by_default else narrow[:0]
+    if len(one_sided) and len(actions) >= 20:
+        doubts.append(
+            f"actions, {_columns(one_sided)}: none is below 0, and action_bounds was not given, so "
+            "that a policy may choose from -1 to 1. If the task has no negative actions, give "
+            "action_bounds=(0, 1); else action_bounds=(-1, 1)."
+        )
+    return doubts
+
+
+def doubt_jumps(observations: np.ndarray, ends: np.ndarray) -> list[str]:
+    """Doubt that an episode goes on where observations jump, as between two recordings.
+
+    A step is far if some column moves `FAR` times further than it usually does; only columns that
+    move little by little are looked at. A heavy-tailed noise also has steps half as far, and more
+    of them; so do the restarts of some tasks, but these come at regular distances.
+
+    Args:
+        observations: (n, observation), vectors.
+        ends: (n,) bool, the last rows of episodes.
+    """
+    far, middling = np.zeros(len(ends) - 1, bool), np.zeros(len(ends) - 1, bool)
+    every = max(1, len(far) // SAMPLE)
+    going = np.flatnonzero(~ends[:-1])[::every]
+    for column in observations.T if len(going) and observations.ndim == 2 else ():
+        usual = np.quantile(abs(column[going + 1] - column[going]), USUAL)
+        spread = np.quantile(abs(column[going] - np.median(column[going])), USUAL)
+        if 0 < usual < spread / 2:
+            steps = abs(np.diff(column))
+            far |= steps > FAR * usual
+            middling |= steps > FAR / 2 * usual
+    far &= ~ends[:-1]
+    middling &= ~far & ~ends[:-1]
+    rows = np.flatnonzero(far)
+    if not len(rows):
+        return []
+    # Rows since the last end: a forgotten time limit makes them multiples of one number.
+    starts = np.flatnonzero(np.append(True, ends[:-1]))
+    since = rows + 1 - starts[np.searchsorted(starts, rows, side="right") - 1]
+    regular = int(np.gcd.reduce(since)) if len(rows) > 1 else 0
+    if 2 * middling.sum() > len(rows) and regular < 10:
+        return []
+    limit = f" All are multiples of {regular} rows apart, like a time limit." * (regular >= 10)
+    return [
+        f"after {len(rows)} rows inside episodes, the first of them row {rows[0]}, observations "
+        f"jump {FAR} times further than usual.{limit} If recordings end there, their last rows "
+        "need truncations; without them, one recording's end is taken to lead to the start of the "
+        "next."
+    ]
+
+
+def doubt_following(columns: Mapping[str, np.ndarray], ends: np.ndarray) -> list[str]:
+    """Doubt next observations that are not the observations of the rows that follow.
+
+    Nothing is said of small differences, as between two measurements.
+    """
+    observations, following = columns["observations"], columns["next_observations"]
+    going = np.flatnonzero(~ends[:-1])
+    apart = going[_differ(following, observations, going, going + 1)]
+    if not len(apart):
+        return []
+    if 2 * len(apart) <= len(going):
+        return [
+            f"after {len(apart)} rows inside episodes, the first of them row {apart[0]}, the "
+            "episode goes on with another observation than next_observations has. If recordings "
+            "end there, mark these rows in truncations; otherwise rows are missing."
+        ]
+    some = apart[:: max(1, len(apart) // 1000)]
+    if _distance(following[some], observations[some + 1]) < 0.1 * _distance(
+        following[some], observations[np.roll(some, len(some) // 2 + 1)]
+    ):
+        return []
+    repeated = not _differ(following, observations, some, some).any()
+    cause = "they repeat the observations of their own rows" if repeated else "rows were shuffled"
+    return [
+        f"next_observations of {len(apart)} rows, the first of them row {apart[0]}, have nothing to "
+        f"do with the observations of the rows that follow: {cause}, or one of the two is wrong. "
+        "For single transitions give truncations=~terminations; else episodes, their returns and "
+        "next actions mean nothing."
+    ]
+
+
+def _differ(
+    left: np.ndarray, right: np.ndarray, left_rows: np.ndarray, right_rows: np.ndarray
+) -> np.ndarray:
+    """Return (rows,) bool: where rows of two arrays differ."""
+    differ = np.zeros(len(left_rows), bool)
+    for start in range(0, len(left_rows), ROWS):
+        part = slice(start, start + ROWS)
+        other = left[left_rows[part]] != right[right_rows[part]]
+        differ[part] = other.reshape(len(other), -1).any(axis=1)
+    return differ
+
+
+def _distance(left: np.ndarray, right: np.ndarray) -> float:
+    """Return the median over rows of how far they are apart, each column in its own spread."""
+    left, right = (x.reshape(len(x), -1).astype(np.float32) for x in (left, right))
+    spread = right.std(axis=0)
+    apart = abs(left - right)[:, spread > 0] / spread[spread > 0]
+    return float(np.median(apart.mean(axis=1))) if apart.size else 0.0
+
+
+def _columns(columns: Sequence[int] | np.ndarray) -> str:
+    """Return "column 3" or "columns 1, 2 and 9 others"."""
+    named = ", ".join(str(column) for column in columns[:3])
+    others = f" and {len(columns) - 3} others" if len(columns) > 3 else ""
+    return f"column{'s' * (len(columns) > 1)} {named}{others}"
