@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from offline_tutor.data.checks import Places, check_bounds, check_values
 from offline_tutor.data.columns import check_shape, to_array, to_flags, to_float32
 from offline_tutor.data.dataset import Dataset, DatasetError
-from offline_tutor.data.doubts import Digits, doubt_bounds, doubt_following, doubt_jumps
+from offline_tutor.data.doubts import Digits, doubt_bounds, doubt_following, doubt_jumps, warn
 from offline_tutor.data.memory import take_rows
 from offline_tutor.types import Continuous, Discrete, Spec, Transitions
 
@@ -80,12 +79,11 @@ def from_arrays(
         by_default = action_bounds is None
         doubts += doubt_bounds(columns["actions"], space, by_default=by_default)
     if inferred:
-        doubts += doubt_jumps(columns["observations"], ends)
         doubts += _left_out(name, columns, truncations is not None)
+        doubts += doubt_jumps(columns["observations"], ends)
     else:
         doubts += doubt_following(columns, ends)
-    for doubt in doubts:
-        warnings.warn(f"{name}: {doubt}", stacklevel=2)
+    warn(name, doubts)
     return _assemble(name, columns, space, environment)
 
 
@@ -130,7 +128,7 @@ def _convert(
         if key != "next_observations":
             digits = Digits(key)
             digits.add(array, columns[key])
-            doubts += digits.doubts()
+            doubts += digits.doubts(columns[key])
     return columns, doubts
 
 

@@ -128,7 +128,7 @@ class _Fault:
         if not bad.any():
             return
         bad = bad.reshape(len(bad), -1)
-        rows = bad.any(axis=1)
+        rows = np.asarray(bad.any(axis=1))
         if self.unused is not None and key in ("actions", "rewards"):
             rows &= ~self.unused
         if not rows.any():

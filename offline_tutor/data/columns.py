@@ -93,8 +93,8 @@ def _hint(key: str, array: np.ndarray, axes: int) -> str:
         return " With num_actions, give the number of each action: argmax(axis=1) finds it."
     if key == "actions":
         return (
-            " Continuous actions are (n, action): numpy.asarray(actions)[:, None] makes a column of "
-            "one number a row; discrete ones are (n,) and need num_actions."
+            " Continuous actions are (n, action): numpy.asarray(actions)[:, None] makes a column "
+            "of one number a row; discrete ones are (n,) and need num_actions."
         )
     return ""
 

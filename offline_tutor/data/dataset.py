@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -44,15 +44,16 @@ class Dataset:
         lengths = {key: len(column) for key, column in columns.items() if column is not None}
         if len(set(lengths.values())) > 1:
             raise DatasetError(
-                f"{self.name}: the columns of a dataset are equally long, and these have {lengths}. "
-                "Choose episodes with subset or split, or make a new dataset with from_arrays."
+                f"{self.name}: the columns of a dataset are equally long, and these have "
+                f"{lengths}. Choose episodes with subset or split, or make a new dataset with "
+                "from_arrays."
             )
         if not lengths["rewards"]:
             raise DatasetError(f"{self.name}: the dataset is empty. It needs a transition.")
         if not (self.transitions.terminations[-1] or self.truncations[-1]):
             raise DatasetError(
-                f"{self.name}: the last row, {len(self) - 1}, ends no episode. Choose whole episodes "
-                "with subset or split, or set truncations[-1] where the recording was cut."
+                f"{self.name}: the last row, {len(self) - 1}, ends no episode. Choose whole "
+                "episodes with subset or split, or set truncations[-1] where the recording was cut."
             )
 
     def __len__(self) -> int:
@@ -128,25 +129,25 @@ class Dataset:
             DatasetError: if there are none, or one is not an episode of this dataset.
         """
         count = self.num_episodes
-        chosen = np.asarray(episodes)
-        if chosen.dtype == bool and chosen.shape == (count,):
-            chosen = np.flatnonzero(chosen)
-        if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu":
+        numbers = np.asarray(episodes)
+        if numbers.dtype == bool and numbers.shape == (count,):
+            numbers = np.flatnonzero(numbers)
+        if numbers.ndim != 1 or not len(numbers) or numbers.dtype.kind not in "iu":
             raise DatasetError(
                 f"{self.name}: episodes is {episodes!r}; give one or more numbers from 0 to "
                 f"{count - 1}, or {count} of True and False, one of them True."
             )
-        unknown = chosen[(chosen < -count) | (chosen >= count)]
+        unknown = numbers[(numbers < -count) | (numbers >= count)]
         if len(unknown):
             raise DatasetError(
                 f"{self.name}: there is no episode {unknown[0]}; there are {count}, counted from 0."
             )
         slices = self.episode_slices()
-        rows = np.concatenate([np.arange(slices[i].start, slices[i].stop) for i in chosen])
-        columns = (None if x is None else take_rows(np.asarray(x), rows) for x in self.transitions)
-        return replace(
-            self, transitions=Transitions(*columns), truncations=np.asarray(self.truncations)[rows]
-        )
+        rows = np.concatenate([np.arange(slices[i].start, slices[i].stop) for i in numbers])
+        columns = self.transitions._asdict().items()
+        chosen = {key: take_rows(np.asarray(x), rows) for key, x in columns if x is not None}
+        truncations = np.asarray(self.truncations)[rows]
+        return replace(self, transitions=Transitions(**chosen), truncations=truncations)
 
     def split(self, fraction: float, key: int = 0) -> tuple[Dataset, Dataset]:
         """Split into two datasets of whole episodes, drawn at random.
@@ -161,11 +162,11 @@ class Dataset:
                 not a whole number from 0 on.
         """
         count = self.num_episodes
-        if not isinstance(fraction, numbers.Real) or not 0 < fraction < 1:
+        if not isinstance(fraction, Real) or not 0 < fraction < 1:
             raise DatasetError(
                 f"{self.name}: fraction is {fraction!r}; give a number between 0 and 1."
             )
-        if not isinstance(key, numbers.Integral) or key < 0:
+        if not isinstance(key, Integral) or key < 0:
             raise DatasetError(f"{self.name}: key is {key!r}; give a whole number, 0 or more.")
         if count < 2:
             raise DatasetError(f"{self.name}: there is one episode only, which cannot be split.")

@@ -6,6 +6,8 @@ be right is an error, in `checks`.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -20,45 +22,65 @@ SAMPLE = 10_000  # rows are enough to tell what is usual
 ROWS = 4096  # compared at once
 
 
+def warn(name: str, doubts: Sequence[str]) -> None:
+    """Warn of doubts about a dataset, at the line outside this package that asked for it."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("offline_tutor."):
+        level, frame = level + 1, frame.f_back
+    for doubt in doubts:
+        warnings.warn(f"{name}: {doubt}", stacklevel=level)
+
+
 class Digits:
-    """What float32 keeps of a column: told piece by piece, while the pieces are converted."""
+    """What float32 keeps of a column, found on a sample of the rows while they are converted."""
 
     def __init__(self, key: str):
         self.key = key
-        self.low: np.ndarray | None = None
-        self.high: np.ndarray | None = None
-        self.changed: np.ndarray | None = None
+        self.sources: list[np.ndarray] = []
+        self.kept: list[np.ndarray] = []
+        self.rows = 0
 
     def add(self, source: np.ndarray, kept: np.ndarray) -> None:
-        """Compare numbers (n, ...) with what was made of them."""
-        if np.can_cast(source.dtype, np.float32) or source.ndim > 2 or not len(source):
+        """Note numbers (n, ...) and what was made of them, of at most `SAMPLE` rows."""
+        if self.rows >= SAMPLE or source.ndim > 2 or np.can_cast(source.dtype, np.float32):
             return
-        source, kept = source.reshape(len(source), -1), kept.reshape(len(kept), -1)
-        changed = (source != kept).any(axis=0)
-        low, high = source.min(axis=0).astype(float), source.max(axis=0).astype(float)
-        if self.low is None or self.high is None or self.changed is None:
-            self.low, self.high, self.changed = low, high, changed
-            return
-        np.minimum(self.low, low, out=self.low)
-        np.maximum(self.high, high, out=self.high)
-        self.changed |= changed
+        every = -(-len(source) // SAMPLE) or 1
+        self.sources.append(np.array(source[::every], np.float64))
+        self.kept.append(np.array(kept[::every], np.float64))
+        self.rows += len(self.kept[-1])
 
-    def doubts(self) -> list[str]:
-        """Say which column's values float32 can no longer tell apart."""
-        if self.low is None or self.high is None or not np.any(self.changed):
+    def doubts(self, column: np.ndarray) -> list[str]:
+        """Say where the whole column (n, ...) has lost what told its values apart."""
+        if not self.rows:
             return []
-        size = np.maximum(abs(self.low), abs(self.high))
-        with np.errstate(all="ignore"):  # infinite values, which are an error later
-            step = np.maximum(np.spacing(size.astype(np.float32)), np.finfo(np.float32).tiny)
-            width = self.high - self.low
-            lost = self.changed & (width > NOISE * size) & (width < FEW * step)
+        source, kept = (np.concatenate(x).reshape(self.rows, -1) for x in (self.sources, self.kept))
+        column = column.reshape(len(column), -1)
+        with np.errstate(all="ignore"):  # numbers that are not finite are an error later
+            low = np.minimum(source.min(axis=0), column.min(axis=0))
+            high = np.maximum(source.max(axis=0), column.max(axis=0))
+            size, width = np.maximum(abs(low), abs(high)), high - low
+            step = np.maximum(np.spacing(np.float32(size)), np.finfo(np.float32).tiny)
+            lost = (source != kept).any(axis=0) & (width > NOISE * size) & (width < FEW * step)
         return [
-            f"{self.key}, column {column}: values lie between {self.low[column]} and "
-            f"{self.high[column]}, where float32 knows only {int(width[column] / step[column]) + 1} "
-            "different numbers, too few to tell rows apart. Subtract the smallest value from this "
-            "column before, or leave it out."
-            for column in np.flatnonzero(lost)
+            f"{self.key}, column {index}: values lie between {low[index]} and {high[index]}, where "
+            f"float32 knows only {int(width[index] / step[index]) + 1} different numbers, too few "
+            "to tell rows apart. Subtract the smallest value from this column before, or leave it "
+            "out."
+            for index in np.flatnonzero(lost)
         ]
+
+
+def doubt_spread(deviations: np.ndarray, added: float) -> list[str]:
+    """Doubt that observations may be divided by their deviations, (observation,), plus a number."""
+    small = np.flatnonzero(deviations.ravel() < added)
+    if not len(small):
+        return []
+    return [
+        f"observations, {_columns(small)}: the standard deviation is below {added:g}, which "
+        "normalize adds to it (TD3+BC, the authors' code). Such columns are seen small, and where "
+        f"they are constant, any other value is seen {1 / added:g} times as far away. Scale them "
+        "up, or leave them out."
+    ]
 
 
 def doubt_bounds(actions: np.ndarray, space: Continuous, *, by_default: bool) -> list[str]:
@@ -71,8 +93,8 @@ def doubt_bounds(actions: np.ndarray, space: Continuous, *, by_default: bool) ->
         column = narrow[0]
         doubts.append(
             f"actions, {_columns(narrow)}: the data use less than 1 % of the range between the "
-            f"bounds: from {smallest[column]:g} to {largest[column]:g}, of {space.low[column]:g} to "
-            f"{space.high[column]:g}. A policy may choose from all of it: give "
+            f"bounds: from {smallest[column]:g} to {largest[column]:g}, of {space.low[column]:g} "
+            f"to {space.high[column]:g}. A policy may choose from all of it: give "
             "action_bounds=(smallest, largest) as the task has them."
         )
     one_sided = np.flatnonzero((smallest >= 0) & (largest > 0.5)) if by_default else narrow[:0]
@@ -150,10 +172,10 @@ def doubt_following(columns: Mapping[str, np.ndarray], ends: np.ndarray) -> list
     repeated = not _differ(following, observations, some, some).any()
     cause = "they repeat the observations of their own rows" if repeated else "rows were shuffled"
     return [
-        f"next_observations of {len(apart)} rows, the first of them row {apart[0]}, have nothing to "
-        f"do with the observations of the rows that follow: {cause}, or one of the two is wrong. "
-        "For single transitions give truncations=~terminations; else episodes, their returns and "
-        "next actions mean nothing."
+        f"next_observations of {len(apart)} rows, the first of them row {apart[0]}, have nothing "
+        f"to do with the observations of the rows that follow: {cause}, or one of the two is "
+        "wrong. For single transitions give truncations=~terminations; else episodes, their "
+        "returns and next actions mean nothing."
     ]
 
 

@@ -96,12 +96,10 @@ def find(source: str | os.PathLike[str], download: bool) -> minari.MinariDataset
 def open_folder(folder: Path) -> minari.MinariDataset:
     """Open the Minari dataset whose `metadata.json` is in a folder or in its subfolder `data`."""
     if not folder.is_dir():
-        what = (
-            "is a file, not the folder" if folder.exists() else "does not exist: there is no folder"
-        )
+        what = "It is a file" if folder.exists() else "There is no such folder"
         raise DatasetError(
-            f"{str(folder)!r} is not a Minari dataset; it {what} of one. Give the folder that "
-            "contains metadata.json, or whose subfolder data does."
+            f"{folder} is not a Minari dataset. {what}; give the folder that contains "
+            "metadata.json, or whose subfolder data does."
         )
     if (folder / "data").is_dir():
         folder = folder / "data"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from offline_tutor.data.checks import Places, check_bounds, check_values
 from offline_tutor.data.dataset import Dataset, DatasetError
-from offline_tutor.data.doubts import Digits, doubt_bounds
+from offline_tutor.data.doubts import Digits, doubt_bounds, warn
 from offline_tutor.data.memory import empty_aligned
 from offline_tutor.types import Continuous, Discrete, Spec, Transitions
 
@@ -55,8 +54,7 @@ def load_dataset(
             "For arrays of your own use from_arrays."
         )
     dataset, doubts = _read(found, action_bounds)
-    for doubt in doubts:
-        warnings.warn(f"{dataset.name}: {doubt}", stacklevel=2)
+    warn(dataset.name, doubts)
     return dataset
 
 
@@ -110,8 +108,9 @@ class _Columns:
         """Read all episodes; return the index of the row after the last of each."""
         name, stops = self.source.id, [0]
         try:
-            for episode in _episodes(self.source):
-                stops.append(self._copy(episode, stops[-1]))
+            with np.errstate(over="ignore"):  # too large: becomes infinite, reported later
+                for episode in _episodes(self.source):
+                    stops.append(self._copy(episode, stops[-1]))
         except Exception as error:  # h5py and Minari fail in many ways at a foreign file
             read = len(stops) - 1
             which = self.source.episode_indices[read] if read < len(self.source) else read
@@ -147,12 +146,11 @@ class _Columns:
             array = self.arrays[key]
             rows = steps + (key == "observations")
             _check_column(key, values, (rows, *array.shape[1:]), array.dtype)
-            with np.errstate(over="ignore"):  # too large: becomes infinite, reported later
-                array[start:stop] = values[:steps]
-                if key in self.digits:
-                    self.digits[key].add(values[:steps], array[start:stop])
-                if key == "observations":
-                    self.arrays["next_observations"][start:stop] = values[1:]
+            array[start:stop] = values[:steps]
+            if key == "observations":
+                self.arrays["next_observations"][start:stop] = values[1:]
+            if key in self.digits:
+                self.digits[key].add(values[:steps], array[start:stop])
         terminations, truncations = self.arrays["terminations"], self.arrays["truncations"]
         truncations[start:stop] &= ~terminations[start:stop]
         if steps:
@@ -161,7 +159,11 @@ class _Columns:
 
     def doubts(self) -> list[str]:
         """Say what float32 does not keep."""
-        return [doubt for digits in self.digits.values() for doubt in digits.doubts()]
+        return [
+            doubt
+            for key, digits in self.digits.items()
+            for doubt in digits.doubts(self.arrays[key])
+        ]
 
 
 def _check_column(key: str, values: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -180,7 +182,8 @@ def _check_column(key: str, values: np.ndarray, shape: tuple[int, ...], dtype: n
     kept = values.astype(dtype)
     if (kept != values).any():
         odd = values[kept != values][0]
-        raise ValueError(f"{key} hold {odd}, which is not {'a flag' if dtype == bool else 'whole'}")
+        what = "True or False" if dtype.kind == "b" else "a whole number that int32 holds"
+        raise ValueError(f"{key} hold {odd}, which is not {what}")
 
 
 def _without(source: minari.MinariDataset, episode: int) -> str:
