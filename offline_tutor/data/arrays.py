@@ -129,6 +129,12 @@ def _convert(
             digits = Digits(key)
             digits.add(array, columns[key])
             doubts += digits.doubts(columns[key])
+    types = {columns[key].dtype for key in columns if key.endswith("observations")}
+    if len(types) > 1:
+        raise DatasetError(
+            f"{name}: observations are {columns['observations'].dtype}, next_observations "
+            f"{columns['next_observations'].dtype}; give both pictures alike, such as uint8."
+        )
     return columns, doubts
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from offline_tutor.data.columns import shorten
 from offline_tutor.data.dataset import DatasetError
 from offline_tutor.types import Continuous, Discrete
 
@@ -51,14 +52,14 @@ def check_bounds(name: str, bounds: Any, action_dim: int) -> Continuous:
             low, high = low.astype(np.float32), high.astype(np.float32)
     except (TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
-            f"{name}: the bounds of the actions are {bounds}; they must be a smallest and a "
-            f"largest action, numbers or arrays of {action_dim}."
+            f"{name}: the bounds of the actions are {shorten(bounds)}; they must be a smallest and "
+            f"a largest action, numbers or arrays of {action_dim}."
         ) from error
     if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
         raise DatasetError(
             f"{name}: the bounds of the actions are {low} and {high}; they must be finite, and the "
-            "first smaller than the second: give action_bounds=(smallest, largest). Policies are "
-            "built to stay within them."
+            "first smaller than the second: give action_bounds=(smallest, largest), not a pair for "
+            "each number. Policies are built to stay within them."
         )
     _check_width(name, low, high)
     return Continuous(tuple(low.tolist()), tuple(high.tolist()))

@@ -39,7 +39,7 @@ def to_array(name: str, key: str, values: Any) -> np.ndarray:
     except (
         Exception
     ) as error:  # ragged lists, tensors that need gradients: they raise what they like
-        reason = str(error).rstrip(".")
+        reason = _uneven(values) or str(error).rstrip(".")
         hint = f" Give {key}.detach().cpu().numpy()." if hasattr(values, "detach") else ""
         raise DatasetError(f"{name}: {key} is not an array of numbers: {reason}.{hint}") from error
     return array
@@ -48,14 +48,14 @@ def to_array(name: str, key: str, values: Any) -> np.ndarray:
 def _from_objects(array: np.ndarray) -> np.ndarray:
     """Return float64 of Python objects, such as a table's column of mixed types has them."""
     if not array.ndim:
-        raise TypeError(f"it is {_short(array.item())}; give one row for each transition")
+        raise TypeError(f"it is {shorten(array.item())}; give one row for each transition")
     converted = np.empty(array.size)
     for index, value in enumerate(array.ravel().tolist()):
         if isinstance(value, np.ndarray | list | tuple):
             raise TypeError("it is a column of arrays; numpy.stack(x) makes one array of them")
         place = ", column ".join(str(i) for i in np.unravel_index(index, array.shape))
         if not isinstance(value, numbers.Real | Decimal | np.bool_):
-            raise TypeError(f"row {place} is {_short(value)}; leave it out or give a number")
+            raise TypeError(f"row {place} is {shorten(value)}; leave it out or give a number")
         try:
             converted[index] = value
         except OverflowError as error:
@@ -63,7 +63,16 @@ def _from_objects(array: np.ndarray) -> np.ndarray:
     return converted.reshape(array.shape)
 
 
-def _short(value: Any) -> str:
+def _uneven(values: Any) -> str:
+    """Return which row of a list is longer or shorter than the first, or nothing."""
+    if not isinstance(values, list | tuple):
+        return ""
+    sizes = [np.size(row) if isinstance(row, list | tuple | np.ndarray) else 1 for row in values]
+    odd = [row for row, size in enumerate(sizes) if size != sizes[0]]
+    return f"row 0 has {sizes[0]} numbers, row {odd[0]} has {sizes[odd[0]]}" if odd else ""
+
+
+def shorten(value: Any) -> str:
     """Return a value with its type, at most 60 characters of it."""
     text = repr(value)
     return f"{text if len(text) <= 60 else text[:57] + '...'}, of type {type(value).__name__}"

@@ -16,8 +16,8 @@ from offline_tutor.types import Continuous
 
 FEW = 1000  # numbers that float32 must at least know in the range of a column
 NOISE = 1e-12  # a column that varies by less, relative to its size, is constant but for rounding
-FAR = 10  # a jump is that many times what nine steps of ten stay below
-USUAL = 0.9
+USUAL = 0.9  # of the steps are usual ones
+FAR = 10  # times further than these is a jump
 SAMPLE = 10_000  # rows are enough to tell what is usual
 ROWS = 4096  # compared at once
 
@@ -54,18 +54,17 @@ class Digits:
         if not self.rows:
             return []
         source, kept = (np.concatenate(x).reshape(self.rows, -1) for x in (self.sources, self.kept))
-        column = column.reshape(len(column), -1)
+        flat = column.reshape(len(column), -1)
         with np.errstate(all="ignore"):  # numbers that are not finite are an error later
-            low = np.minimum(source.min(axis=0), column.min(axis=0))
-            high = np.maximum(source.max(axis=0), column.max(axis=0))
-            size, width = np.maximum(abs(low), abs(high)), high - low
+            low, high = source.min(axis=0), source.max(axis=0)
+            size, width = np.maximum(abs(low), abs(high)), np.maximum(high - low, np.ptp(flat, 0))
             step = np.maximum(np.spacing(np.float32(size)), np.finfo(np.float32).tiny)
             lost = (source != kept).any(axis=0) & (width > NOISE * size) & (width < FEW * step)
         return [
-            f"{self.key}, column {index}: values lie between {low[index]} and {high[index]}, where "
-            f"float32 knows only {int(width[index] / step[index]) + 1} different numbers, too few "
-            "to tell rows apart. Subtract the smallest value from this column before, or leave it "
-            "out."
+            f"{self.key}{f', column {index}' * (column.ndim > 1)}: values such as {low[index]} and "
+            f"{high[index]} lie so close, for their size, that float32 tells at most "
+            f"{int(width[index] / step[index]) + 1} apart. Subtract the smallest value of this "
+            "column before, and scale it, or leave it out."
             for index in np.flatnonzero(lost)
         ]
 
@@ -110,42 +109,54 @@ def doubt_bounds(actions: np.ndarray, space: Continuous, *, by_default: bool) ->
 def doubt_jumps(observations: np.ndarray, ends: np.ndarray) -> list[str]:
     """Doubt that an episode goes on where observations jump, as between two recordings.
 
-    A step is far if some column moves `FAR` times further than it usually does; only columns that
-    move little by little are looked at. A heavy-tailed noise also has steps half as far, and more
-    of them; so do the restarts of some tasks, but these come at regular distances.
+    A heavy-tailed noise jumps too, but half as far still more often. So do the restarts of some
+    tasks; these are told by their distances, multiples of the time limit.
 
     Args:
         observations: (n, observation), vectors.
         ends: (n,) bool, the last rows of episodes.
     """
-    far, middling = np.zeros(len(ends) - 1, bool), np.zeros(len(ends) - 1, bool)
-    every = max(1, len(far) // SAMPLE)
-    going = np.flatnonzero(~ends[:-1])[::every]
-    for column in observations.T if len(going) and observations.ndim == 2 else ():
-        usual = np.quantile(abs(column[going + 1] - column[going]), USUAL)
-        spread = np.quantile(abs(column[going] - np.median(column[going])), USUAL)
-        if 0 < usual < spread / 2:
-            steps = abs(np.diff(column))
-            far |= steps > FAR * usual
-            middling |= steps > FAR / 2 * usual
-    far &= ~ends[:-1]
-    middling &= ~far & ~ends[:-1]
+    if observations.ndim > 2 or ends[:-1].all():
+        return []
+    far, middling = _jumps(observations, ends)
     rows = np.flatnonzero(far)
     if not len(rows):
         return []
-    # Rows since the last end: a forgotten time limit makes them multiples of one number.
     starts = np.flatnonzero(np.append(True, ends[:-1]))
     since = rows + 1 - starts[np.searchsorted(starts, rows, side="right") - 1]
     regular = int(np.gcd.reduce(since)) if len(rows) > 1 else 0
     if 2 * middling.sum() > len(rows) and regular < 10:
         return []
-    limit = f" All are multiples of {regular} rows apart, like a time limit." * (regular >= 10)
+    limit = f" Episodes last a multiple of {regular} rows until then, as with a time limit."
     return [
         f"after {len(rows)} rows inside episodes, the first of them row {rows[0]}, observations "
-        f"jump {FAR} times further than usual.{limit} If recordings end there, their last rows "
-        "need truncations; without them, one recording's end is taken to lead to the start of the "
-        "next."
+        f"jump {FAR} times further than usual.{limit * (regular >= 10)} If recordings end there, "
+        "mark these rows in truncations; otherwise one recording's end is taken to lead to the "
+        "start of the next."
     ]
+
+
+def _jumps(observations: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n - 1,) bool twice: steps much further than usual, and only further.
+
+    Only columns that move little by little are looked at. One that jumps over its whole range, such
+    as an angle from pi to -pi, counts only where all of them jump.
+    """
+    going = ~ends[:-1]
+    sample = np.flatnonzero(going)[:: max(1, len(ends) // SAMPLE)]
+    far, middling, every = np.zeros_like(going), np.zeros_like(going), going.copy()
+    for column in observations.T:
+        usual = np.quantile(abs(column[sample + 1] - column[sample]), USUAL)
+        spread = np.quantile(abs(column[sample] - np.median(column[sample])), USUAL)
+        if not 0 < usual < spread / 2:
+            continue
+        steps = abs(np.diff(column))
+        jump = steps > FAR * usual
+        far |= jump & (steps < 0.9 * np.ptp(column))
+        every &= jump
+        middling |= steps > FAR / 2 * usual
+    far = (far | (every & middling)) & going
+    return far, middling & ~far & going
 
 
 def doubt_following(columns: Mapping[str, np.ndarray], ends: np.ndarray) -> list[str]:
@@ -165,11 +176,11 @@ def doubt_following(columns: Mapping[str, np.ndarray], ends: np.ndarray) -> list
             "end there, mark these rows in truncations; otherwise rows are missing."
         ]
     some = apart[:: max(1, len(apart) // 1000)]
-    if _distance(following[some], observations[some + 1]) < 0.1 * _distance(
-        following[some], observations[np.roll(some, len(some) // 2 + 1)]
-    ):
-        return []
     repeated = not _differ(following, observations, some, some).any()
+    others = observations[np.roll(some, len(some) // 2 + 1)]
+    near = _distance(following[some], observations[some + 1])
+    if not repeated and near < 0.1 * _distance(following[some], others):
+        return []
     cause = "they repeat the observations of their own rows" if repeated else "rows were shuffled"
     return [
         f"next_observations of {len(apart)} rows, the first of them row {apart[0]}, have nothing "
@@ -192,11 +203,11 @@ def _differ(
 
 
 def _distance(left: np.ndarray, right: np.ndarray) -> float:
-    """Return the median over rows of how far they are apart, each column in its own spread."""
+    """Return how far rows are apart in the mean, each column in its own spread."""
     left, right = (x.reshape(len(x), -1).astype(np.float32) for x in (left, right))
     spread = right.std(axis=0)
     apart = abs(left - right)[:, spread > 0] / spread[spread > 0]
-    return float(np.median(apart.mean(axis=1))) if apart.size else 0.0
+    return float(apart.mean()) if apart.size else 0.0
 
 
 def _columns(columns: Sequence[int] | np.ndarray) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import gymnasium
 import minari
 from minari.dataset.minari_dataset import DATASET_ID_RE
+from packaging.version import Version
 
 from offline_tutor.data.dataset import DatasetError
 
@@ -124,16 +125,18 @@ def open_folder(folder: Path) -> minari.MinariDataset:
 
 def _advice(folder: Path, error: Exception) -> str:
     """Say what to do about a dataset that does not open; it may be the only copy there is."""
+    installed = minari.__version__
     try:
-        written = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        written = str(written["minari_version"])
+        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        written = Version(metadata["minari_version"])
     except (OSError, ValueError, KeyError, TypeError):
-        written = None
-    if written is not None and written not in minari.supported_dataset_versions:
+        written = Version(installed)
+    if str(written) not in minari.supported_dataset_versions:
+        newer = ">=" if written > Version(installed) else "=="
         return (
-            f"Nothing is wrong with the dataset: Minari {written} wrote it, and Minari "
-            f"{minari.__version__}, which is installed, does not read that. Install one that does: "
-            f"pip install 'minari>={written}', or 'minari=={written}' if it is the older one."
+            f"Nothing is wrong with it: Minari {written} wrote it, and Minari {installed}, which "
+            f"is installed, does not read that. Install one that does: pip install "
+            f"'minari{newer}{written}'."
         )
     if isinstance(error, ImportError | gymnasium.error.Error):
         return "Install the packages of the environment or the format that it names."

@@ -92,15 +92,16 @@ class _Columns:
             "terminations": ((), bool),
             "truncations": ((), bool),
         }
-        steps = source.total_steps
         try:
+            if (steps := source.total_steps) < 0:
+                raise ValueError(f"the metadata counts {steps}")
             self.arrays = {
                 key: empty_aligned((steps, *shape), dtype) for key, (shape, dtype) in shapes.items()
             }
-        except (MemoryError, TypeError, ValueError) as error:
+        except Exception as error:  # a file may count what it likes
             raise DatasetError(
-                f"{source.id}: the metadata counts {steps!r} steps, for which there is no memory: "
-                f"{error}. If that is not their number, the metadata is wrong."
+                f"{source.id}: there is no room for its steps: {error}. Correct total_steps in "
+                "metadata.json, or load fewer episodes of it."
             ) from error
         self.digits = {key: Digits(key) for key in ("observations", "actions", "rewards")}
 
@@ -130,21 +131,16 @@ class _Columns:
 
     def _copy(self, episode: Mapping[str, Any], start: int) -> int:
         """Copy one episode into the rows from `start`; return the index of the row after it."""
-        steps = len(episode["rewards"])
-        found = {
-            "observations": np.asarray(
-                _vectors(episode["observations"], self.source.observation_space)
-            ),
-            **{key: np.asarray(episode[key]) for key in EACH_STEP},
-        }
+        steps = len(_array("rewards", episode["rewards"]))
         stop = start + steps
         if stop > len(self.arrays["rewards"]):
             raise ValueError(
                 f"it ends at row {stop}, the metadata counts {self.source.total_steps}"
             )
-        for key, values in found.items():
-            array = self.arrays[key]
-            rows = steps + (key == "observations")
+        observations = _vectors(episode["observations"], self.source.observation_space)
+        for key in ("observations", *EACH_STEP):
+            values = _array(key, observations if key == "observations" else episode[key])
+            array, rows = self.arrays[key], steps + (key == "observations")
             _check_column(key, values, (rows, *array.shape[1:]), array.dtype)
             array[start:stop] = values[:steps]
             if key == "observations":
@@ -164,6 +160,14 @@ class _Columns:
             for key, digits in self.digits.items()
             for doubt in digits.doubts(self.arrays[key])
         ]
+
+
+def _array(key: str, values: Any) -> np.ndarray:
+    """Return what a file has under a name. Raises ValueError unless it is an array."""
+    if isinstance(values, Mapping) or not np.ndim(values):
+        what = "a group" if isinstance(values, Mapping) else "a single value"
+        raise ValueError(f"{key} are {what}, not an array")
+    return np.asarray(values)
 
 
 def _check_column(key: str, values: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
