@@ -18,6 +18,8 @@ Returns = Float[Array, "batch quantiles"]  # several samples or quantiles of eac
 Samples = Float[Array, "batch samples"]  # the same, where there may be more or fewer of them
 Fractions = Float[Array, "quantiles"]  # of probability, one for each quantile
 
+Keys = tuple[tuple[str, int], ...]  # of a dictionary of vectors: their names and widths, in order
+
 # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
 Params = dict[str, dict[str, Array]]
 Metrics = dict[str, Array]  # by name; NaN where an update did not compute it
@@ -70,10 +72,15 @@ class Discrete:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a network needs to know about a task: the shape of an observation, and the actions."""
+    """What a network needs to know about a task: the shape of an observation, and the actions.
+
+    Where observations are dictionaries of vectors, `observation_keys` says in which order these
+    are joined; it is empty where they are arrays.
+    """
 
     observation_shape: tuple[int, ...]
     actions: Continuous | Discrete
+    observation_keys: Keys = ()
 
     @property
     def observation_dim(self) -> int:

@@ -39,7 +39,8 @@ class Normalization(NamedTuple):
         """Convert actions (..., action) from environment units to algorithm units."""
         if self.action_centre is None or self.action_half_range is None:
             return actions
-        return (actions - self.action_centre) / self.action_half_range
+        half = self.action_half_range
+        return (actions - self.action_centre) / (half + (half == 0))  # 0 where nothing may vary
 
     def prepare(self, transitions: Transitions) -> Transitions:
         """Convert recorded transitions to algorithm units."""
@@ -75,5 +76,6 @@ def units_of(spec: Spec) -> Normalization:
     zeros = np.zeros(spec.observation_shape, np.float32)
     if isinstance(spec.actions, Discrete):
         return Normalization(zeros, zeros + 1, None, None)
-    low, high = (np.array(x, np.float32) for x in (spec.actions.low, spec.actions.high))
-    return Normalization(zeros, zeros + 1, (high + low) / 2, (high - low) / 2)
+    low, high = np.array(spec.actions.low), np.array(spec.actions.high)  # no overflow in float64
+    centre, half = (x.astype(np.float32) for x in ((high + low) / 2, (high - low) / 2))
+    return Normalization(zeros, zeros + 1, centre, half)

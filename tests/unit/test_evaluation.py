@@ -15,7 +15,7 @@ from offline_tutor import environments, evaluation
 from offline_tutor.algorithms import TD3
 from offline_tutor.data.units import units_of
 from offline_tutor.policies import Policy
-from offline_tutor.training.online import spec_of
+from offline_tutor.spaces import spec_of
 from offline_tutor.types import Continuous, Discrete, Spec
 
 
