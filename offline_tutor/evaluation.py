@@ -82,7 +82,7 @@ def _disturb(actions: Array, space: Any, noise: float | Array, key: Array) -> Ar
         coin_key, action_key = jax.random.split(key)
         anything = jax.random.randint(action_key, actions.shape, 0, space.n)
         return jnp.where(jax.random.uniform(coin_key, actions.shape) < noise, anything, actions)
-    half = (space.high - space.low) / 2
+    half = space.high / 2 - space.low / 2
     half = np.where(np.isfinite(half), half, 0)  # infinitely wide: `play` lets no noise through
     return jnp.clip(
         actions + noise * half * jax.random.normal(key, actions.shape), space.low, space.high
