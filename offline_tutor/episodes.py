@@ -21,7 +21,7 @@ import offline_tutor.environments  # noqa: F401  (registers its own)
 from offline_tutor.policies import Policy
 from offline_tutor.spaces import check_fits, join
 
-MAX_STEPS = 100_000  # in one episode, where nothing else limits it
+MAX_STEPS = 10_000  # in one episode, where nothing else limits it
 
 
 def returns_of(

@@ -42,7 +42,7 @@ def rollout(
     observation) to (episodes, action), or (episodes,) where actions are discrete. `noise` is the
     standard deviation of Gaussian noise added to the actions, in units of half the action space's
     width; for discrete actions the probability of a uniformly random one. Episodes start where
-    the environment says, or in `initial_states`; `max_steps` is a time limit other than its own.
+    the environment says, or in `initial_states`; they are cut after `max_steps`, too.
     """
     start_key, key, first_key = jax.random.split(key, 3)
     if initial_states is None:
@@ -66,9 +66,15 @@ def rollout(
         return (next_states, next_observations, valid & ~ends), rows
 
     first = each(environment.observation, first_key, initial_states)
-    keys = jax.random.split(key, max_steps or environment.max_episode_steps)
+    keys = jax.random.split(key, _length(environment, max_steps))
     _, rows = jax.lax.scan(step, (initial_states, first, jnp.ones(episodes, bool)), keys)
     return jax.tree.map(lambda array: array.swapaxes(0, 1), rows)
+
+
+def _length(environment: Any, max_steps: int | None) -> int:
+    """How many steps an episode may take: `max_steps` or the environment's, the smaller one."""
+    limits = (max_steps, getattr(environment, "max_episode_steps", None))
+    return min(limit for limit in limits if limit is not None)
 
 
 def _like(new: Any, old: Any) -> Any:
@@ -100,19 +106,22 @@ def evaluate(
 ) -> np.ndarray:
     """Returns of fresh episodes: (rows, episodes) of stacked policies, else (episodes,).
 
-    `environment` is a FuncEnv, played under jit for all seeds at once (`noise` is for these); or
-    the name or `EnvSpec` of a Gymnasium environment, played in copies side by side; or such an
-    environment, with whatever wraps it: that very one is played, an episode after another, which
-    takes longer. `policy` may be any function from (episodes, observation) to (episodes, action);
-    for a FuncEnv a pure one of JAX, since it is traced once: random numbers that it draws with
-    NumPy are frozen then. A function is given dictionaries of vectors as one vector, joined in the
-    order of the environment's space; a `Policy` in the order that it was trained on. Each policy
-    of a stack plays episodes of its own. Actions are clipped to the environment's bounds. Episodes
-    are cut after `max_steps`; by default where the environment says.
+    `environment` is one of these:
 
-    Warns where nothing limits an episode, and where a `Policy` reaches beyond the bounds. Raises
-    TypeError for what cannot be played, and ValueError where a `Policy` was trained for other
-    observations or actions.
+    - a FuncEnv, played under jit for all seeds at once (`noise` is for it);
+    - the name or `EnvSpec` of a Gymnasium environment, played in copies side by side;
+    - a Gymnasium environment, with whatever wraps it: it is played itself, an episode after
+      another, which takes longer.
+
+    `policy` may be any function from (episodes, observation) to (episodes, action); for a FuncEnv
+    a pure one of JAX, since it is traced once: random numbers that it draws with NumPy are frozen
+    then. Where Gymnasium's observations are dictionaries, a function is given their vectors joined
+    in the order of the space, and a `Policy` in the order of its data. Each policy of a stack plays
+    episodes of its own. Actions are clipped to the environment's bounds, and an episode is cut
+    after `max_steps`, if the environment does not do so before.
+
+    Warns where nothing limits an episode, or a policy reaches beyond the bounds. Raises TypeError
+    or ValueError for what cannot be played, as where a `Policy` was trained for another task.
     """
     if _is_functional(environment):
         played = play(

@@ -107,7 +107,10 @@ class Policy:
                 )
             observations = join(observations, keys)
         if not isinstance(observations, jax.Array):
-            observations = np.asarray(observations)
+            try:
+                observations = np.asarray(observations)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"observations are no array of numbers: {error}") from error
         shape = observations.shape
         if shape[max(0, len(shape) - len(wanted)) :] != wanted:
             raise ValueError(f"observations are {shape}; this policy takes (batch, {sizes})")
@@ -159,8 +162,11 @@ class Policy:
             for name, column in columns.items()
         }
 
-    def __deepcopy__(self, memo: Any) -> "Policy":
+    def __copy__(self) -> "Policy":
         return self  # nothing in it changes
+
+    def __deepcopy__(self, memo: Any) -> "Policy":
+        return self
 
     def __reduce__(self) -> Any:
         raise TypeError("a policy is not pickled: write it by .save(path), read it by load_policy")

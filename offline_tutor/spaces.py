@@ -31,7 +31,7 @@ def spec_of(task: Any) -> Spec:
         keys = tuple(_keys_of(space))
         return Spec((sum(width for _, width in keys),), actions, keys)
     if not _is_array(space):
-        raise ValueError(f"observations are {space}. {ONLY_ARRAYS}")
+        raise ValueError(f"observations are {space}. {_ONLY_ARRAYS}")
     return Spec(space.shape, actions)
 
 
@@ -43,15 +43,15 @@ def actions_of(space: gymnasium.Space) -> Continuous | Discrete:
         return Discrete(int(space.n))
     if isinstance(space, spaces.Box) and space.dtype.kind == "f" and len(space.shape) == 1:
         return continuous(space.low, space.high)
-    raise ValueError(f"actions are {space}. {ONLY_VECTORS_OR_ONE_NUMBER}")
+    raise ValueError(f"actions are {space}. {_ONLY_VECTORS_OR_ONE_NUMBER}")
 
 
-ONLY_ARRAYS = (
+_ONLY_ARRAYS = (
     "Only arrays of numbers, or a dictionary of vectors, can be used. An environment's become a "
     "vector by gymnasium.wrappers.FlattenObservation(environment); recorded ones by "
     "gymnasium.spaces.flatten, for from_arrays."
 )
-ONLY_VECTORS_OR_ONE_NUMBER = (
+_ONLY_VECTORS_OR_ONE_NUMBER = (
     "Only vectors of real numbers within bounds, or discrete actions that count from 0, can be "
     "used. An environment takes these by gymnasium.wrappers.TransformAction(environment, function, "
     "space); recorded actions are turned into them for from_arrays."
@@ -88,7 +88,7 @@ def _keys_of(space: Any, prefix: str = "") -> Iterator[tuple[str, int]]:
     from gymnasium.spaces import Dict
 
     if not space.spaces:
-        raise ValueError(f"observations are {space}, which is empty. {ONLY_ARRAYS}")
+        raise ValueError(f"observations are {space}, which is empty. {_ONLY_ARRAYS}")
     for key, part in space.spaces.items():
         name = f"{prefix}{key}"
         if isinstance(part, Dict):
@@ -96,7 +96,7 @@ def _keys_of(space: Any, prefix: str = "") -> Iterator[tuple[str, int]]:
         elif _is_array(part) and len(part.shape) == 1:
             yield name, part.shape[0]
         else:
-            raise ValueError(f"observations: {name!r} is {part}. {ONLY_ARRAYS}")
+            raise ValueError(f"observations: {name!r} is {part}. {_ONLY_ARRAYS}")
 
 
 def join(observations: Mapping[str, Any], keys: Keys) -> Array:

@@ -3,7 +3,7 @@
 This is the ground floor: it imports nothing from the package.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
@@ -80,7 +80,7 @@ class Spec:
 
     observation_shape: tuple[int, ...]
     actions: Continuous | Discrete
-    observation_keys: Keys = ()
+    observation_keys: Keys = field(default=(), repr=False)
 
     @property
     def observation_dim(self) -> int:

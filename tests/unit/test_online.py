@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.experimental.functional import FuncEnv
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 
 from offline_tutor import environments, evaluation, training
 from offline_tutor.algorithms import TD3, TD3_BC
@@ -98,6 +98,42 @@ def test_the_replay_is_not_held_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gone == [True] * 3
     assert len(set(seen)) == 3  # what a callback is given can be read while training goes on
     assert np.isfinite(run.policy.state.actor["layer0"]["kernel"]).all()
+
+
+class Parted(Dice):
+    """Its observation is a dictionary of vectors."""
+
+    observation_space = Dict(roll=Box(0, 1, (1,)), key=Box(0, 1, (1,)))
+
+    def observation(self, state: Any, rng: Any, params: Any = None) -> Any:
+        return {"key": jax.random.uniform(rng, (1,)), "roll": state[None]}
+
+
+def test_dictionaries_are_joined_in_the_order_of_the_space() -> None:
+    run, replay = training.train_online(
+        TD3, Parted(), config=TD3.Config(hidden=(4,)), num_steps=8, random_steps=4, batch_size=4,
+        seeds=1, progress=False,
+    )  # fmt: skip
+    assert run.policy.spec.observation_keys == (("roll", 1), ("key", 1))
+    played = evaluation.play(run.policy, Parted(), episodes=2)
+    seen = jax.tree.map(lambda array: array[0, 0, :3], played.observations)
+    actions = run.policy.seed(0)(jnp.concatenate([seen["roll"], seen["key"]], axis=-1))
+    np.testing.assert_allclose(played.actions[0, 0, :3], actions, rtol=1e-5)
+    rows = replay.transitions
+    inside = ~(rows.terminations | replay.truncations)[0, :-1]
+    np.testing.assert_array_equal(
+        rows.next_observations[0, :-1][inside], rows.observations[0, 1:][inside]
+    )
+
+
+def test_endless_actions_and_classes_are_refused() -> None:
+    class Endless(Dice):
+        action_space = Box(-np.inf, np.inf, (1,))
+
+    with pytest.raises(ValueError, match=r"actions are Box\(-inf, inf.*bounds must be finite"):
+        training.train_online(TD3, Endless())
+    with pytest.raises(TypeError, match="give a Gymnasium FuncEnv"):
+        training.train_online(TD3, Dice)
 
 
 def test_td3_bc_explores_as_td3_does() -> None:
