@@ -19,7 +19,7 @@ from gymnasium.wrappers import FlattenObservation, TimeLimit, TransformObservati
 
 import offline_tutor.environments  # noqa: F401  (registers its own)
 from offline_tutor.policies import Policy
-from offline_tutor.spaces import check_fits, join
+from offline_tutor.spaces import check_actions, check_fits, check_whole, join
 
 MAX_STEPS = 10_000  # in one episode, where nothing else limits it
 
@@ -178,15 +178,11 @@ def _as_taken(actions: Any, space: gymnasium.Space, count: int) -> np.ndarray:
             f"actions are {space}; a function gives arrays: wrap the environment in "
             "gymnasium.wrappers.TransformAction"
         )
-    actions, wanted = np.asarray(actions), (count, *space.shape)
-    if actions.shape != wanted:
-        raise ValueError(f"the policy gave actions {actions.shape}; {space} needs {wanted}")
+    actions = np.asarray(actions)
+    check_actions(actions, space, count)
     if isinstance(space, spaces.Box) and space.dtype.kind == "f":
         return np.clip(actions.astype(space.dtype), space.low, space.high)
     if isinstance(space, spaces.Discrete):
-        inside = (actions == np.floor(actions)) & (actions >= space.start)
-        inside &= actions < space.start + space.n
-        if not inside.all():
-            raise ValueError(f"the policy gave the action {actions[~inside][0]}; it takes {space}")
+        check_whole(actions, space)
         return actions.astype(space.dtype)
     return actions

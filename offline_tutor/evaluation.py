@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.policies import Policy
-from offline_tutor.spaces import actions_of, check_fits
+from offline_tutor.spaces import actions_of, check_actions, check_fits, check_whole
 from offline_tutor.training.checks import check_sizes
 from offline_tutor.types import Array, Continuous, Discrete
 
@@ -54,7 +54,9 @@ def rollout(
     def step(carry: tuple[Any, Array, Array], key: Array) -> tuple[Any, Trajectories]:
         states, observations, valid = carry
         noise_key, step_key, reward_key, end_key, observation_key = jax.random.split(key, 5)
-        actions = _disturb(policy(observations), environment.action_space, noise, noise_key)
+        actions = policy(observations)
+        check_actions(actions, environment.action_space, episodes)
+        actions = _disturb(actions, environment.action_space, noise, noise_key)
         next_states = _like(each(environment.transition, step_key, states, actions), states)
         rewards = each(environment.reward, reward_key, states, actions, next_states)
         seen = each(environment.observation, observation_key, next_states)
@@ -131,7 +133,7 @@ def evaluate(
     from offline_tutor.episodes import returns_of  # takes a while, and FuncEnvs do without
 
     _check_policy(policy)
-    _check_counts(episodes, max_steps)
+    episodes, max_steps = _counts(episodes, max_steps)
     if noise:
         raise ValueError("noise is for FuncEnvs: here the policy itself may add it")
     if (num_rows := getattr(policy, "num_rows", None)) is None:
@@ -162,11 +164,12 @@ def _check_policy(policy: Any) -> None:
         )
 
 
-def _check_counts(episodes: Any, max_steps: Any) -> None:
-    """A ValueError where these are no whole numbers from 1 on."""
-    check_sizes(episodes=episodes)
+def _counts(episodes: Any, max_steps: Any) -> tuple[int, int | None]:
+    """These as int. Raises ValueError where they are no whole numbers from 1 on."""
+    (episodes,) = check_sizes(episodes=episodes)
     if max_steps is not None:
-        check_sizes(max_steps=max_steps)
+        (max_steps,) = check_sizes(max_steps=max_steps)
+    return episodes, max_steps
 
 
 def play(
@@ -183,19 +186,19 @@ def play(
     Raises TypeError and ValueError as `evaluate` does.
     """
     _check_policy(policy)
-    _check_counts(episodes, max_steps)
+    episodes, max_steps = _counts(episodes, max_steps)
     _check_functional(environment, noise, max_steps)
-    key, num_rows = _random_key(key), getattr(policy, "num_rows", None)
-    if isinstance(policy, Policy):
-        check_fits(policy.spec, environment)
-    else:
-        policy = jax.tree_util.Partial(policy)
-    if num_rows is None:
-        return rollout(
-            policy, environment, key, episodes=episodes, noise=noise, max_steps=max_steps
-        )
-    keys = jax.random.split(key, num_rows)
-    return _play_rows(policy, environment, keys, episodes, noise, max_steps)
+    key = _random_key(key)
+    options: dict[str, Any] = {"episodes": episodes, "noise": noise, "max_steps": max_steps}
+    if not isinstance(policy, Policy):
+        played = rollout(jax.tree_util.Partial(policy), environment, key, **options)
+        if isinstance(actions_of(environment.action_space), Discrete):
+            check_whole(np.asarray(played.actions), environment.action_space)
+        return played
+    check_fits(policy.spec, environment)
+    if policy.num_rows is None:
+        return rollout(policy, environment, key, **options)
+    return _play_rows(policy, environment, jax.random.split(key, policy.num_rows), **options)
 
 
 def _check_functional(environment: Any, noise: float, max_steps: int | None) -> None:
@@ -210,6 +213,8 @@ def _check_functional(environment: Any, noise: float, max_steps: int | None) -> 
             f"environment is {environment!r}, which has no time limit: set its "
             "max_episode_steps, or give max_steps=..."
         )
+    if not isinstance(noise, int | float | np.number) or not noise >= 0:
+        raise ValueError(f"noise is {noise!r}; it must be a number from 0 on")
     actions = actions_of(environment.action_space)
     if (
         noise
@@ -223,10 +228,14 @@ def _check_functional(environment: Any, noise: float, max_steps: int | None) -> 
 
 
 def _random_key(key: Any) -> Array:
-    """A random key of a whole number, or of a key. Raises TypeError for anything else."""
+    """A random key of a whole number, or of a key. Raises TypeError or ValueError for others."""
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        if not -(2**63) <= key < 2**63:
+            raise ValueError(f"key is {key}; give a whole number of at most 64 bits")
         return jax.random.key(int(key))
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        if key.ndim:
+            raise ValueError(f"key is {key.shape} keys; give one of them")
         return key
     raise TypeError(f"key is {key!r}; give a whole number or jax.random.key(...)")
 
@@ -263,6 +272,8 @@ def compare_values(
     """
     if not isinstance(policy, Policy):
         raise TypeError(f"policy is {policy!r}; give a Policy, such as run.policy")
+    if not 0 <= discount <= 1:
+        raise ValueError(f"discount is {discount}; it must lie between 0 and 1")
     policy.check_critic()
     played = play(policy, environment, episodes=episodes, key=key)
     if policy.num_rows is None:

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ class Policy:
         count, number = len(self.seeds or ()), len(self.configs)
         if self.seeds is None:
             raise ValueError("this is one policy, and select is for stacks of them")
-        if not 0 <= index < number:
+        if not isinstance(index, Integral) or not 0 <= index < number:
             raise ValueError(f"configuration {index}: there are {number}, counted from 0")
         rows = slice(index * count, (index + 1) * count)
         state = jax.tree.map(lambda leaf: leaf[rows], self.state)
@@ -131,8 +132,9 @@ class Policy:
 
     def seed(self, index: int) -> "Policy":
         """The policy of one row, counted from 0: of one configuration, that of its seed."""
-        if self.seeds is None or not 0 <= index < len(self.rows):
-            raise ValueError(f"seed {index}: there are {self.num_rows or 1}, counted from 0")
+        count = 0 if self.seeds is None else len(self.rows)
+        if not isinstance(index, Integral) or not 0 <= index < count:
+            raise ValueError(f"seed {index}: there are {count or 1}, counted from 0")
         state = jax.tree.map(lambda leaf: leaf[index], self.state)
         return replace(self, state=state, configs=(self.rows[index][0],), seeds=None)
 

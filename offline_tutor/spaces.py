@@ -58,6 +58,23 @@ _ONLY_VECTORS_OR_ONE_NUMBER = (
 )
 
 
+def check_actions(actions: Any, space: gymnasium.Space, count: int) -> None:
+    """A ValueError unless these are an action of `space` for each of `count` observations."""
+    shape, wanted = np.shape(actions), (count, *(space.shape or ()))
+    if shape != wanted:
+        raise ValueError(f"the policy gave actions {shape}; {space} needs {wanted}")
+
+
+def check_whole(actions: np.ndarray, space: gymnasium.spaces.Discrete) -> None:
+    """A ValueError where one of the actions is none of a `Discrete` space."""
+    inside = (actions >= space.start) & (actions < space.start + space.n)
+    inside &= actions == np.floor(actions)
+    if not inside.all():
+        raise ValueError(
+            f"the policy gave the action {actions[~inside][0]}; the environment takes {space}"
+        )
+
+
 def continuous(low: Any, high: Any) -> Continuous:
     """Actions between two bounds, (action,) each: the last float32 numbers that lie within them.
 

@@ -76,6 +76,5 @@ def units_of(spec: Spec) -> Normalization:
     zeros = np.zeros(spec.observation_shape, np.float32)
     if isinstance(spec.actions, Discrete):
         return Normalization(zeros, zeros + 1, None, None)
-    low, high = np.array(spec.actions.low), np.array(spec.actions.high)  # no overflow in float64
-    centre, half = (x.astype(np.float32) for x in ((high + low) / 2, (high - low) / 2))
-    return Normalization(zeros, zeros + 1, centre, half)
+    low, high = (np.array(x, np.float32) for x in (spec.actions.low, spec.actions.high))
+    return Normalization(zeros, zeros + 1, (high + low) / 2, (high - low) / 2)

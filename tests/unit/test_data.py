@@ -247,14 +247,6 @@ def test_an_action_that_may_not_vary_is_kept():
         from_arrays(**make_arrays(), action_bounds=([-1, 0.1], [1, 0.1]))
 
 
-def test_bounds_as_wide_as_float32_do_not_overflow():
-    widest = float(np.finfo(np.float32).max)
-    dataset = from_arrays(**make_arrays(), action_bounds=(-widest, widest))
-    units = normalization(dataset, observations=False)
-    assert np.isfinite(units.to_environment(np.float32([[-1, 1]]))).all()
-    assert np.any(units.prepare(dataset.transitions).actions != 0)
-
-
 def test_normalization_survives_a_constant_observation():
     dataset = from_arrays(**make_arrays(observations=np.ones((12, 3))))
     rows = normalization(dataset, observations=True).prepare(dataset.transitions)

@@ -105,7 +105,7 @@ def test_stacked_policies_are_each_their_own() -> None:
     alone = [evaluation.evaluate(policy.seed(i), LINE, episodes=2) for i in range(3)]
     np.testing.assert_allclose(together, np.stack(alone), rtol=1e-5)
     assert len(np.unique(together[:, 0].round(5))) == 3
-    for row in (3, -1):
+    for row in (3, -1, 1.0):
         with pytest.raises(ValueError, match=f"seed {row}: there are 3, counted from 0"):
             policy.seed(row)
 
@@ -228,8 +228,11 @@ def test_keys_may_be_any_whole_number(environment: Any) -> None:
     ]
     np.testing.assert_array_equal(played[0], played[1])
     np.testing.assert_array_equal(played[0], played[2])
-    for key in (True, 2.0, "3"):
+    for key in (True, 2.0, "3", jax.random.PRNGKey(0)):
         with pytest.raises(TypeError, match=r"give a whole number or jax\.random\.key"):
+            evaluation.evaluate(act, environment, episodes=2, key=key)
+    for key in (2**63, jax.random.split(jax.random.key(0))):
+        with pytest.raises(ValueError, match=r"key is .*; give (a whole number of at m|one of)"):
             evaluation.evaluate(act, environment, episodes=2, key=key)
 
 
@@ -456,7 +459,11 @@ def test_a_function_gives_what_the_space_takes() -> None:
     ):
         assert played(space, action).shape == (1,)
     for space, action, message in (
-        (spaces.Discrete(3, start=1), 0, r"the policy gave the action 0; it takes Discrete\(3, st"),
+        (
+            spaces.Discrete(3, start=1),
+            0,
+            r"gave the action 0; the environment takes Discrete\(3, st",
+        ),
         (spaces.Discrete(3), 0.5, "the action 0.5"),
         (spaces.Discrete(3), [1], r"gave actions \(1, 1\); Discrete\(3\) needs \(1,\)"),
         (Box(-1, 1, (2,)), [[1.0]], r"gave actions \(1, 1, 1\)"),
@@ -464,6 +471,23 @@ def test_a_function_gives_what_the_space_takes() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             played(space, action)
+
+
+def test_a_function_gives_what_a_func_env_takes() -> None:
+    cart = environments.CartPole(3)
+    for act, environment, message in (
+        (lambda x: jnp.zeros(len(x)), LINE, r"gave actions \(2,\); Box.* needs \(2, 1\)"),
+        (lambda x: jnp.zeros((len(x), 2)), LINE, r"gave actions \(2, 2\)"),
+        (lambda x: None, LINE, r"gave actions \(\)"),
+        (lambda x: jnp.zeros((len(x), 1), int), cart, r"gave actions \(2, 1\)"),
+        (lambda x: jnp.full(len(x), 2), cart, r"the action 2; the environment takes Discrete\(2\)"),
+        (lambda x: jnp.full(len(x), 0.5), cart, "the action 0.5"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluation.evaluate(act, environment, episodes=2)
+    for noise in (-0.1, np.nan, "much"):
+        with pytest.raises(ValueError, match=r"noise is .*; it must be a number from 0 on"):
+            evaluation.evaluate(jnp.zeros_like, LINE, noise=noise)
 
 
 def test_a_discrete_policy_knows_where_actions_are_counted_from() -> None:
