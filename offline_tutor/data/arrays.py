@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from offline_tutor.data.dataset import Dataset, DatasetError
+from offline_tutor.spaces import continuous
 from offline_tutor.types import Array, Continuous, Discrete, Spec, Transitions
 
 
@@ -139,19 +140,19 @@ def _flags(name: str, key: str, values: Any) -> np.ndarray:
 def check_bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> Continuous:
     """Return the space between a smallest and a largest action, each a number or (action,)."""
     try:
-        low, high = (np.broadcast_to(np.float32(bound), (action_dim,)) for bound in bounds)
+        low, high = (np.broadcast_to(np.float64(bound), (action_dim,)) for bound in bounds)
     except (TypeError, ValueError) as error:
         raise DatasetError(
             f"{name}: the bounds of the actions are {bounds}; they must be a smallest and a "
             f"largest action, numbers or arrays of {action_dim}."
         ) from error
-    if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
+    if not (np.isfinite(low) & np.isfinite(high) & (low <= high)).all():
         raise DatasetError(
             f"{name}: the bounds of the actions are {low} and {high}; they must be finite, and the "
-            "first smaller than the second: give action_bounds=(smallest, largest). Policies are "
-            "built to stay within them."
+            "first not larger than the second: give action_bounds=(smallest, largest). Policies "
+            "are built to stay within them."
         )
-    return Continuous(tuple(low.tolist()), tuple(high.tolist()))
+    return continuous(low, high)
 
 
 def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
@@ -201,7 +202,7 @@ def check_values(dataset: Dataset) -> Dataset:
     actions = np.asarray(transitions.actions)
     if isinstance(space, Continuous):
         low, high = np.array(space.low, np.float32), np.array(space.high, np.float32)
-        slack = 1e-5 * (high - low)  # room for rounding errors
+        slack = 1e-5 * (high - low) + np.spacing(np.maximum(-low, high))  # of rounding
         inside = (actions >= low - slack) & (actions <= high + slack)
         allowed = f"the space from {list(space.low)} to {list(space.high)}"
     else:
