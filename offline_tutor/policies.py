@@ -13,7 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.algorithms.algorithm import Algorithm
-from offline_tutor.checkpoints import from_numpy, load_arrays, name_leaves, save_arrays, to_numpy
+from offline_tutor.checkpoints import (
+    as_path,
+    from_numpy,
+    load_arrays,
+    name_leaves,
+    save_arrays,
+    to_numpy,
+)
 from offline_tutor.data import Normalization
 from offline_tutor.data.units import units_of
 from offline_tutor.spaces import join
@@ -261,7 +268,7 @@ def load_policy(path: str | Path, algorithm: Algorithm | None = None) -> Policy:
 
 def _file(path: str | Path) -> Path:
     """The file of a policy, also where its folder is given."""
-    path = Path(path).expanduser()
+    path = as_path(path, "path")
     return path / "policy.npz" if path.is_dir() else path
 
 
