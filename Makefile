@@ -2,7 +2,8 @@
 # make test   runs every test           make bench  measures the training engine
 # make quick  tests the package alone, in at most three minutes: no book, no browser, no set-up but
 #             python -m pip install -e . pytest
-# make sync   writes the chapters' `# builds:` cells from the package
+# make sync   writes the chapters' `# builds:` cells from the package, and into every notebook where
+#             pyproject.toml says that the book is at home
 # make lock   pins the newest versions  make clean  forgets everything that was built
 # make slides makes the slides anew, which `make book` does too
 # make exercises writes the student's and the instructor's notebooks, and their pages
@@ -18,6 +19,10 @@ PORT ?= 8000
 # What Colab says it has installed, and its Python. The list may also be a file.
 COLAB_CONSTRAINTS ?= https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
 COLAB_PYTHON ?= python3.13
+
+# One line instead of the shell's, wherever PYTHON is about to be used.
+FIND_PYTHON = command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON) here. \
+	Name Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 
 .PHONY: book test quick serve slides pdf bench sync exercises colab lock clean
 .DELETE_ON_ERROR:
@@ -51,6 +56,7 @@ test: $(INSTALLED)
 quick: export JAX_DISABLE_MOST_OPTIMIZATIONS := 1
 quick: PYTEST := $(if $(wildcard $(INSTALLED)),$(BIN)/python,$(PYTHON)) -m pytest -q -m "not slow"
 quick: # in two processes, for two cores: pytest alone runs in one
+	@test -e $(INSTALLED) || $(FIND_PYTHON)
 	@$(PYTEST) tests/unit/test_[a-h]*.py & first=$$!; \
 	$(PYTEST) tests/unit/test_[i-z]*.py; status=$$?; \
 	wait $$first && exit $$status
@@ -73,6 +79,7 @@ bench: $(INSTALLED)
 
 sync: $(INSTALLED)
 	$(BIN)/python -m tools.sync_cells
+	$(BIN)/python -m tools.elsewhere
 
 exercises: $(INSTALLED)
 	$(BIN)/python -m tools.exercises
@@ -96,6 +103,7 @@ $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(BIN)/python:
+	@$(FIND_PYTHON)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
 	"The book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12 book" % v)'
 	$(PYTHON) -m venv .venv
