@@ -157,7 +157,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def home(kind: str, environment: Environment) -> Iterator[str]:
-    """What the first cell finds the package at: this repository's last commit, or a site's wheel."""
+    """Where the first cell finds the package: this repository's last commit, or a site's wheel."""
     if kind == "repository":
         yield f"git+file://{ROOT}@{git('rev-parse', 'HEAD')}"
         return
@@ -183,9 +183,9 @@ def copy_alone(notebook: Path, folder: str, address: str) -> Path:
 def run_alone(python: Path, notebook: Path, address: str) -> subprocess.CompletedProcess[str]:
     """Runs a copy of a notebook with nothing beside it, nothing at home and nothing compiled."""
     hidden = {"PYTHONPATH", "VIRTUAL_ENV", "JAX_COMPILATION_CACHE_DIR", "OFFLINE_TUTOR_SPEC"}
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as user:
         variables = {name: value for name, value in os.environ.items() if name not in hidden}
-        variables |= {"HOME": home, "PIP_LOG": str(LOG), "PIP_CACHE_DIR": str(FOLDER / "pip")}
+        variables |= {"HOME": user, "PIP_LOG": str(LOG), "PIP_CACHE_DIR": str(FOLDER / "pip")}
         LOG.unlink(missing_ok=True)
         return subprocess.run(
             [python, "-c", RUN, copy_alone(notebook, folder, address)],
