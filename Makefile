@@ -97,9 +97,12 @@ lock: | $(BIN)/python
 clean:
 	rm -rf _build
 
+# JupyterLab's root is the checkout, whichever notebook it is told to open: chapters link to pages.
 $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	@mkdir -p .venv/etc/jupyter
+	@echo '{"ServerApp": {"root_dir": "$(CURDIR)"}}' > .venv/etc/jupyter/jupyter_server_config.json
 	@touch $@
 
 $(BIN)/python:

@@ -44,14 +44,18 @@ def public(address: str) -> str | None:
     `https://github.com/OWNER/NAME`, an alias of ~/.ssh/config too.
     """
     short = SHORT.fullmatch(address.strip())
-    parts = urlsplit(f"ssh://{short['host']}/{short['path']}" if short else address.strip())
+    try:
+        parts = urlsplit(f"ssh://{short['host']}/{short['path']}" if short else address.strip())
+        port = parts.port
+    except ValueError:  # it has the form of an address, and is none
+        return None
     path = parts.path.strip("/").removesuffix(".git")
     host = real_host(parts.hostname or "") if parts.scheme == "ssh" else parts.hostname
     on_github = host in ("github.com", "www.github.com", "ssh.github.com")
     if on_github and re.fullmatch(r"[\w.-]+/[\w.-]+", path):
         return GITHUB + path
     if parts.scheme == "https" and host and path and not on_github:
-        return f"https://{host}{f':{parts.port}' if parts.port else ''}/{path}"
+        return f"https://{host}{f':{port}' if port else ''}/{path}"
     return None
 
 
