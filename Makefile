@@ -8,6 +8,7 @@
 # make slides makes the slides anew, which `make book` does too
 # make exercises writes the student's and the instructor's notebooks, and their pages
 # make pdf    prints the book, with Chromium (Debian: apt-get install chromium fonts-dejavu)
+# make workflows runs what GitHub would run for a proposal, as far as it goes on this machine
 # make colab  runs chapters and exercises with the versions that Google Colab has
 # Another Python: make PYTHON=python3.12 book
 
@@ -19,12 +20,13 @@ PORT ?= 8000
 # What Colab says it has installed, and its Python. The list may also be a file.
 COLAB_CONSTRAINTS ?= https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
 COLAB_PYTHON ?= python3.13
+COLAB_HOME ?= site
 
 # One line instead of the shell's, wherever PYTHON is about to be used.
 FIND_PYTHON = command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON) here. \
 	Name Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 
-.PHONY: book test quick serve slides pdf bench sync exercises colab lock clean
+.PHONY: book test quick serve slides pdf bench sync exercises colab workflows lock clean
 .DELETE_ON_ERROR:
 
 # Chapters and tests compile the same programs: four fifths of their time, unless JAX remembers.
@@ -85,7 +87,11 @@ exercises: $(INSTALLED)
 	$(BIN)/python -m tools.exercises
 
 colab: $(INSTALLED)
-	$(BIN)/python -m tools.colab --constraints "$(COLAB_CONSTRAINTS)" --python "$(COLAB_PYTHON)" $(CHAPTERS)
+	$(BIN)/python -m tools.colab --constraints "$(COLAB_CONSTRAINTS)" --python "$(COLAB_PYTHON)" \
+		--home "$(COLAB_HOME)" $(CHAPTERS)
+
+workflows: $(INSTALLED)
+	$(BIN)/python -m tools.rehearsal $(WORKFLOWS)
 
 LOCK := uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.txt
 
