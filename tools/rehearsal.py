@@ -228,7 +228,7 @@ def title(step: Mapping[str, Any]) -> str:
 
 
 def line(job: Job, step: str, said: str) -> str:
-    return f"{job.title:34} | {step:55} | {said}"
+    return f"{job.title:40} | {step:55} | {said}"
 
 
 def tail(log: Path) -> str:
