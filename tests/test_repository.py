@@ -99,3 +99,35 @@ def test_the_citation_is_of_this_version() -> None:
 
 
 BOOK_WORKFLOW = (ROOT / ".github" / "workflows" / "book.yml").read_text(encoding="utf-8")
+
+
+def test_a_checkout_has_the_same_lines_on_windows(tmp_path: Path) -> None:
+    windows = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for name in (".gitattributes", ".github/install.sh", ".ci/run", "README.md"):
+        (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a" / name).write_bytes((ROOT / name).read_bytes())
+    for command in (["init", "-q"], ["add", "."], [*author, "commit", "-q", "-m", "All"]):
+        subprocess.run(["git", *command], cwd=tmp_path / "a", check=True)
+    subprocess.run(["git", *windows, "clone", "-q", "a", "b"], cwd=tmp_path, check=True)
+    copied = [
+        path for path in (tmp_path / "b").rglob("*") if path.is_file() and ".git/" not in str(path)
+    ]
+    assert len(copied) == 4
+    assert not [path.name for path in copied if b"\r" in path.read_bytes()]
+
+
+INSTALLS = re.compile(r"pip install[^\n`]*\boffline-tutor\b[^\n`]*")
+
+
+def test_no_line_installs_the_package_from_an_index() -> None:
+    """The name was never published: whoever registers it would run code on readers' machines."""
+    texts = [path for kind in ("*.md", "*.py", "*.yml") for path in ROOT.rglob(kind)]
+    texts += ROOT.glob("notebooks/**/*.ipynb")
+    found = {
+        (path.relative_to(ROOT).as_posix(), line)
+        for path in texts
+        if not {"_build", ".venv", "tests", "README.md"} & set(path.relative_to(ROOT).parts)
+        for line in INSTALLS.findall(path.read_text(encoding="utf-8"))
+    }
+    assert {(name, line) for name, line in found if "--no-index" not in line} == set()

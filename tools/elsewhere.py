@@ -1,0 +1,100 @@
+"""What a notebook carries so that it works away from its checkout: `python -m tools.elsewhere`.
+
+Its first cell knows the book's addresses, from which it can install the package, and its links to
+the book's own pages lead there, once pyproject.toml names an address; until then they are relative.
+`make sync` writes both into what is committed, and the build of the book into what its site serves.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import nbformat
+
+from tools.address import GITHUB, committed_homes, urls
+from tools.chapters import ROOT
+
+CELL = ROOT / "tests" / "setup_cell.py"
+HOMES = "HOMES = []\n"
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # by Colab, by JupyterLab
+LINK = re.compile(r"(?<=\]\()(?P<path>[^)#\s]+)(?=[)#\s])")
+PAGE = re.compile(r"(?:(?:\.\./)+|https?://\S+/)(?P<name>book/[\w/-]+)\.(?:md|html)")
+
+
+def setup_cell(homes: Iterable[str]) -> str:
+    """The text of the first cell, which knows where the book is at home."""
+    lines = "".join(f'    "{home}",\n' for home in homes)
+    text = CELL.read_text(encoding="utf-8").rstrip("\n")
+    return text.replace(HOMES, f"HOMES = [\n{lines}]\n" if lines else HOMES, 1)
+
+
+def page_address(name: str, site: str | None, repository: str | None) -> str | None:
+    """Address of a file of the repository: the page of the site, else the file on GitHub."""
+    path = PurePosixPath(name)
+    if site and path.suffix in (".md", ".ipynb"):
+        return f"{site}/{path.with_suffix('.html')}"
+    on_github = repository and repository.startswith(GITHUB)
+    return f"{repository}/blob/main/{name}" if on_github else None
+
+
+def linked(text: str, folder: str, site: str | None, repository: str | None) -> str:
+    """Markdown of a notebook in `folder` whose links to the book's pages lead to an address.
+
+    Without one they are relative. Links between notebooks stay: JupyterLab, GitHub and Colab open
+    them as notebooks.
+    """
+
+    def moved(match: re.Match[str]) -> str:
+        page = PAGE.fullmatch(match["path"])
+        if page is None or not (ROOT / f"{page['name']}.md").is_file():
+            return match["path"]
+        up = "../" * len(PurePosixPath(folder).parts)
+        name = f"{page['name']}.md"
+        return page_address(name, site, repository) or up + name
+
+    return LINK.sub(moved, text)
+
+
+def adapted(
+    notebook: nbformat.NotebookNode,
+    folder: str,
+    homes: Iterable[str],
+    site: str | None,
+    repository: str | None,
+) -> bool:
+    """Writes first cell and links of a notebook in `folder`. Says whether that changed anything."""
+    before = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if cell.id == "setup":
+            cell.source = setup_cell(homes)
+            cell.metadata |= FOLDED
+        elif cell.cell_type == "markdown":
+            cell.source = linked(cell.source, folder, site, repository)
+    return before != notebook
+
+
+def notebooks() -> list[Path]:
+    """Every notebook that is committed: chapters, exercises, and what is made from these."""
+    return sorted(ROOT.glob("notebooks/**/*.ipynb"))
+
+
+def sync(path: Path) -> bool:
+    """Writes one committed notebook from pyproject.toml. Says whether it has changed."""
+    notebook, known = nbformat.read(path, as_version=4), urls()
+    folder = path.parent.relative_to(ROOT).as_posix()
+    addresses = known.get("Documentation"), known.get("Repository")
+    if changed := adapted(notebook, folder, committed_homes(), *addresses):
+        nbformat.write(notebook, path)
+    return changed
+
+
+def main() -> None:
+    changed = [path.relative_to(ROOT).as_posix() for path in notebooks() if sync(path)]
+    print("\n".join(changed) or "All first cells and links agree with pyproject.toml.")
+
+
+if __name__ == "__main__":
+    main()
