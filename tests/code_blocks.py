@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from tools.chapters import ROOT
 
-PART = re.compile(r"^(#+) (?P<heading>[^\n]*)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+PART = re.compile(
+    r"^#+ (?P<heading>[^\n]*)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -39,23 +41,19 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def differs(printed: str, told: str, tolerance: float = 0.1) -> str:
+def differs(printed: str, told: str, tolerance: float) -> str:
     """Empty where both have the same words, and numbers within a share of those told; else why."""
-    if (words := NUMBER.sub("#", told).split()) != NUMBER.sub("#", printed).split():
-        return f"the page says {told!r}, which has other words than {printed!r}: {words}"
-    pairs = zip(NUMBER.findall(told), NUMBER.findall(printed), strict=True)
-    wrong = [pair for pair in pairs if abs(float(pair[0]) - float(pair[1])) > allowed(pair[0], tolerance)]
-    return f"the page says {told!r}; printed was {printed!r}: {wrong}" if wrong else ""
-
-
-def allowed(told: str, tolerance: float) -> float:
-    """How far a number may lie from the one told: a share of it, or one in its last digit."""
-    last_digit = 10.0 ** -len(told.partition(".")[2]) if "." in told else 0
-    return max(tolerance * abs(float(told)), 1.001 * last_digit)
+    if NUMBER.sub("#", told).split() != NUMBER.sub("#", printed).split():
+        return f"other words: the page says\n{told}\nand printed was\n{printed}"
+    for one, other in zip(NUMBER.findall(told), NUMBER.findall(printed), strict=True):
+        digits = len(one.partition(".")[2])
+        if abs(float(one) - float(other)) > max(tolerance * abs(float(one)), 0.6 * 10.0**-digits):
+            return f"{one} is now {other}: the page says\n{told}\nand printed was\n{printed}"
+    return ""
 
 
 def run_shell(commands: str, folder: Path | None = None) -> str:
-    """What commands print that find the programs of this Python; they may only succeed."""
+    """What commands print; they find the programs of this Python first, and must succeed."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],

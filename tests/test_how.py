@@ -19,6 +19,15 @@ from tools.chapters import ROOT
 
 PAGE = blocks(ROOT / "book" / "how.md")
 FIRST = PAGE[0]
+LEARNT = {  # whose numbers come from training, which other machines round differently
+    "Choose an algorithm",
+    "Watch the return while it trains",
+    "Understand a loss that grows, or values that explode",
+    "Judge a policy, or choose alpha, without a simulator",
+    "Play in an environment of my own",
+    "Report a normalised score",
+    "Fine-tune it online",
+}
 QUESTIONS = list(dict.fromkeys(block.heading for block in PAGE[1:]))
 
 
@@ -48,9 +57,9 @@ def test_an_answer_runs(
     names |= opening | {"__name__": "how"}
     for block in PAGE:
         if block.heading == question:
-            printed = run(block, names)
+            printed, tolerance = run(block, names), 0.5 if question in LEARNT else 0.0
             assert "nan" not in printed
-            assert block.prints is None or not differs(printed, block.prints)
+            assert block.prints is None or not differs(printed, block.prints, tolerance)
 
 
 def run(block: Block, names: dict[str, Any]) -> str:
