@@ -1,4 +1,4 @@
-"""Every answer of the page "How do I ...?" is run, word by word, after the lines that it opens with."""
+"""Every answer of the page "How do I ...?" runs, word by word, after the lines that open it."""
 
 from __future__ import annotations
 
