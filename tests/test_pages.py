@@ -53,6 +53,7 @@ def extension(sphinx_extension: Callable[[str], ModuleType]) -> ModuleType:
         "https://github.com/someone/a.book",
         "https://github.com/someone/a.book.git",
         "git@github.com:someone/a.book.git",
+        "ssh://git@ssh.github.com:443/someone/a.book.git",
     ],
 )
 def test_buttons_lead_to_the_repository(
@@ -67,7 +68,10 @@ def test_buttons_lead_to_the_repository(
     assert {"colab_url", "binderhub_url"} <= set(options["launch_buttons"])
 
 
-@pytest.mark.parametrize("address", ["", "/home/someone/a.book", "https://elsewhere.org/a/b"])
+@pytest.mark.parametrize(
+    "address",
+    ["", "/home/someone/a.book", "https://elsewhere.org/a/b", "https://notgithub.com/a/b"],
+)
 def test_without_an_address_there_are_no_buttons(
     extension: ModuleType, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
@@ -96,6 +100,7 @@ def test_the_rocket_is_named_where_there_is_one(
     source = [(ROOT / "book" / "intro.md").read_text(encoding="utf-8")]
     extension.name_rocket(None, "book/intro", source)
     assert ("rocket" in source[0]) == bool(address)
+    assert ("no page has a button for Colab" in source[0]) == (not address)  # and why
 
 
 @pytest.mark.parametrize(
