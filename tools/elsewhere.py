@@ -93,7 +93,7 @@ def sync(path: Path) -> bool:
 
 
 def sync_text(path: Path) -> bool:
-    """Writes the line `git clone ...` of a text from pyproject.toml. Says whether it has changed."""
+    """Writes the line `git clone ...` of a text from pyproject.toml. Says if that changed it."""
     text = path.read_text(encoding="utf-8")
     told = with_clone_line(text, urls().get("Repository"))
     path.write_text(told, encoding="utf-8")
