@@ -13,9 +13,9 @@ import nbformat
 import pytest
 
 from tools import elsewhere
-from tools.address import WHEEL, committed_homes, urls
+from tools.address import WHEEL
 from tools.chapters import ROOT, Chapter, chapters
-from tools.elsewhere import linked, notebooks, setup_cell
+from tools.elsewhere import Home, linked, notebooks, setup_cell
 
 SITE = "https://someone.github.io/book"
 REPOSITORY = "https://github.com/someone/book"
@@ -27,8 +27,7 @@ RELATIVE = "[a](../book/notation.md#norms) [b](12_datasets.ipynb) [c](https://ar
 def test_committed_notebooks_know_what_pyproject_says(path: Path) -> None:
     notebook = Chapter(path).notebook
     folder = path.parent.relative_to(ROOT).as_posix()
-    addresses = urls().get("Documentation"), urls().get("Repository")
-    assert not elsewhere.adapted(notebook, folder, committed_homes(), *addresses), "make sync"
+    assert not elsewhere.adapted(notebook, folder, elsewhere.committed()), "make sync"
     assert [cell.id for cell in notebook.cells if "HOMES" in cell.source] == ["setup"]
 
 
@@ -61,16 +60,16 @@ def test_the_first_cell_is_in_good_style_with_addresses(tmp_path: Path) -> None:
 def test_links_to_pages_lead_there_from_everywhere(
     site: str | None, repository: str | None, target: str
 ) -> None:
-    text = linked(RELATIVE, "notebooks", site, repository)
+    text = linked(RELATIVE, "notebooks", Home((), site, repository))
     assert text == RELATIVE.replace("../book/notation.md", target)
-    assert linked(text, "notebooks", None, None) == RELATIVE, "the way back"
-    moved = linked(text, "notebooks", "https://new.example", None)
+    assert linked(text, "notebooks", Home()) == RELATIVE, "the way back"
+    moved = linked(text, "notebooks", Home(site="https://new.example"))
     assert "](https://new.example/book/notation.html#norms)" in moved, "another address"
 
 
 def test_links_of_others_are_left_alone() -> None:
     text = "[Sutton](http://incompleteideas.net/book/the-book-2nd.html) [a](../book/nowhere.md)"
-    assert linked(text, "notebooks", SITE, REPOSITORY) == text
+    assert linked(text, "notebooks", Home((), SITE, REPOSITORY)) == text
 
 
 @pytest.fixture
@@ -94,7 +93,9 @@ def test_served_notebooks_know_repository_commit_and_site(
         cells = {cell.id: cell for cell in nbformat.read(copy, as_version=4).cells}
         assert cells["setup"].source == setup_cell(HOMES)
     words = "\n".join(cell.source for cell in cells.values() if cell.cell_type == "markdown")
-    assert f"]({SITE}/book/notation.html)" in words and "](../book/" not in words
+    links = re.findall(r"(?<=\]\()[^)#\s]+", words)
+    assert f"{SITE}/book/notation.html" in links and f"{SITE}/notebooks/12_datasets.html" in links
+    assert [link for link in links if not link.startswith("https://")] == []
 
 
 def test_pages_of_the_book_link_to_the_book(served: ModuleType) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import nbformat
@@ -23,6 +24,7 @@ HOMES = "HOMES = []\n"
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # by Colab, by JupyterLab
 LINK = re.compile(r"(?<=\]\()(?P<path>[^)#\s]+)(?=[)#\s])")
 PAGE = re.compile(r"(?:(?:\.\./)+|https?://\S+/)(?P<name>book/[\w/-]+)\.(?:md|html)")
+CHAPTER = re.compile(r"(?:\.\./)*(?P<name>\d\d_\w+\.ipynb)")
 
 
 def setup_cell(homes: Iterable[str]) -> str:
@@ -32,49 +34,58 @@ def setup_cell(homes: Iterable[str]) -> str:
     return text.replace(HOMES, f"HOMES = [\n{lines}]\n" if lines else HOMES, 1)
 
 
-def page_address(name: str, site: str | None, repository: str | None) -> str | None:
-    """Address of a file of the repository: the page of the site, else the file on GitHub."""
-    path = PurePosixPath(name)
-    if site and path.suffix in (".md", ".ipynb"):
-        return f"{site}/{path.with_suffix('.html')}"
-    on_github = repository and repository.startswith(GITHUB)
-    return f"{repository}/blob/main/{name}" if on_github else None
+@dataclass(frozen=True)
+class Home:
+    """Where the book is at home, for notebooks that are read away from it."""
+
+    homes: Sequence[str] = ()  # what pip may install the package from
+    site: str | None = None
+    repository: str | None = None
+    alone: bool = False  # they come without the other notebooks, which links then do not find
+
+    def address(self, name: str) -> str | None:
+        """Address of a file of the repository: its page on the site, else the file on GitHub."""
+        if self.site:
+            return f"{self.site}/{PurePosixPath(name).with_suffix('.html')}"
+        on_github = self.repository and self.repository.startswith(GITHUB)
+        return f"{self.repository}/blob/main/{name}" if on_github else None
 
 
-def linked(text: str, folder: str, site: str | None, repository: str | None) -> str:
+def linked(text: str, folder: str, home: Home) -> str:
     """Markdown of a notebook in `folder` whose links to the book's pages lead to an address.
 
-    Without one they are relative. Links between notebooks stay: JupyterLab, GitHub and Colab open
-    them as notebooks.
+    Without one they are relative. Links between notebooks stay, unless those come alone: where the
+    others are, JupyterLab, GitHub and Colab open them as notebooks.
     """
 
     def moved(match: re.Match[str]) -> str:
-        page = PAGE.fullmatch(match["path"])
-        if page is None or not (ROOT / f"{page['name']}.md").is_file():
-            return match["path"]
-        up = "../" * len(PurePosixPath(folder).parts)
-        name = f"{page['name']}.md"
-        return page_address(name, site, repository) or up + name
+        path = match["path"]
+        page, chapter = PAGE.fullmatch(path), CHAPTER.fullmatch(path)
+        if page and (ROOT / f"{page['name']}.md").is_file():
+            name = f"{page['name']}.md"
+            return home.address(name) or "../" * len(PurePosixPath(folder).parts) + name
+        if chapter and home.alone:
+            return home.address(f"notebooks/{chapter['name']}") or path
+        return path
 
     return LINK.sub(moved, text)
 
 
-def adapted(
-    notebook: nbformat.NotebookNode,
-    folder: str,
-    homes: Iterable[str],
-    site: str | None,
-    repository: str | None,
-) -> bool:
+def adapted(notebook: nbformat.NotebookNode, folder: str, home: Home) -> bool:
     """Writes first cell and links of a notebook in `folder`. Says whether that changed anything."""
     before = copy.deepcopy(notebook)
     for cell in notebook.cells:
         if cell.id == "setup":
-            cell.source = setup_cell(homes)
+            cell.source = setup_cell(home.homes)
             cell.metadata |= FOLDED
         elif cell.cell_type == "markdown":
-            cell.source = linked(cell.source, folder, site, repository)
+            cell.source = linked(cell.source, folder, home)
     return before != notebook
+
+
+def committed() -> Home:
+    """What committed notebooks know, from pyproject.toml."""
+    return Home(committed_homes(), urls().get("Documentation"), urls().get("Repository"))
 
 
 def notebooks() -> list[Path]:
@@ -84,10 +95,8 @@ def notebooks() -> list[Path]:
 
 def sync(path: Path) -> bool:
     """Writes one committed notebook from pyproject.toml. Says whether it has changed."""
-    notebook, known = nbformat.read(path, as_version=4), urls()
-    folder = path.parent.relative_to(ROOT).as_posix()
-    addresses = known.get("Documentation"), known.get("Repository")
-    if changed := adapted(notebook, folder, committed_homes(), *addresses):
+    notebook = nbformat.read(path, as_version=4)
+    if changed := adapted(notebook, path.parent.relative_to(ROOT).as_posix(), committed()):
         nbformat.write(notebook, path)
     return changed
 

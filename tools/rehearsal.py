@@ -75,6 +75,10 @@ class Rehearsal:
     def checkout(self) -> Path:
         return self.folder / "checkout"
 
+    @property
+    def repository(self) -> str:
+        return (on_github() or f"{GITHUB}nobody/nothing").removeprefix(GITHUB)
+
     def plan(self) -> list[str]:
         """What would be done, in one line for each step."""
         if reason := self.elsewhere():
@@ -139,6 +143,8 @@ class Rehearsal:
             "success()": not self.failed,
             "failure()": self.failed,
             "runner.os": system,
+            "github.repository_owner": self.repository.partition("/")[0],
+            "github.event.repository.name": self.repository.partition("/")[2],
         }
 
     def githubs_variables(self) -> dict[str, str]:
@@ -153,7 +159,7 @@ class Rehearsal:
         kept = {name: text for name, text in os.environ.items() if name not in hidden}
         return kept | {
             "GITHUB_REF_NAME": f"v{__version__}",
-            "GITHUB_REPOSITORY": (on_github() or f"{GITHUB}nobody/nothing").removeprefix(GITHUB),
+            "GITHUB_REPOSITORY": self.repository,
             "GITHUB_SERVER_URL": GITHUB.rstrip("/"),
             "GITHUB_SHA": git("rev-parse", "HEAD"),
             "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),

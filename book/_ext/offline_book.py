@@ -71,7 +71,7 @@ def link_pdf(app: Sphinx, document: str, source: list[str]) -> None:
 
 
 def name_rocket(app: Sphinx, document: str, source: list[str]) -> None:
-    """The sentence on the first page about the button for Colab and Binder, or why none is there."""
+    """Says on the first page where the button for Colab and Binder is, or why there is none."""
     way = (
         "In Colab or on Binder: the rocket above a chapter opens it; in Colab its first cell "
         "installs what is missing. "

@@ -18,7 +18,7 @@ from sphinx.util import logging
 
 from tools.address import WHEEL, built_homes, repository, site
 from tools.chapters import ROOT, chapters
-from tools.elsewhere import adapted, linked
+from tools.elsewhere import Home, adapted, linked
 
 LOGGER = logging.getLogger(__name__)
 PLACE = "<!-- the wheel -->"
@@ -32,7 +32,7 @@ def link_wheel(app: Sphinx, document: str, source: list[str]) -> None:
 def stay_inside(app: Sphinx, document: str, source: list[str]) -> None:
     """Links of chapters that lead to an address, for other readers, are the book's own here."""
     if document in {chapter.name for chapter in chapters()}:
-        source[0] = linked(source[0], Path(document).parent.as_posix(), None, None)
+        source[0] = linked(source[0], Path(document).parent.as_posix(), Home())
 
 
 def build_wheel(folder: Path) -> str | None:
@@ -53,9 +53,10 @@ def build_wheel(folder: Path) -> str | None:
 
 def write_notebooks(folder: Path) -> None:
     """Tells the notebooks that the pages offer where the book is at home."""
+    home = Home(built_homes(), site(), repository(), alone=True)
     for path in sorted(folder.rglob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        if adapted(notebook, "notebooks", built_homes(), site(), repository()):
+        if adapted(notebook, "notebooks", home):
             nbformat.write(notebook, path)
 
 
