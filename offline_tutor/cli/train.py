@@ -14,10 +14,8 @@ from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.checkpoints import as_path
 from offline_tutor.cli.evaluate import find, print_returns
 from offline_tutor.data import load_dataset
-from offline_tutor.evaluation import _check_fits, evaluate
-from offline_tutor.policies import Policy
+from offline_tutor.evaluation import check_task, evaluate
 from offline_tutor.training import Run, train
-from offline_tutor.types import Spec
 
 
 def listed() -> dict[str, Callable[[], int]]:
@@ -116,17 +114,6 @@ def choose_seeds(seeds: tuple[int, ...], seed: int | None) -> int | tuple[int, .
     if seeds != (5,):
         raise ValueError(f"--seed is {seed} and --seeds {seeds}: give one of the two")
     return (seed,)
-
-
-def check_task(spec: Spec, environment: Any) -> None:
-    """A ValueError where a policy for that task could not play in the environment at the end."""
-    from gymnasium.spaces import Dict
-    from gymnasium.spaces.utils import flatten_space
-
-    seen = environment.observation_space
-    seen = flatten_space(seen) if isinstance(seen, Dict) else seen
-    policy = Policy(None, None, None, (), spec)  # type: ignore[arg-type]
-    _check_fits(policy, seen, environment.action_space)
 
 
 def write_metrics(run: Run, path: Path) -> None:

@@ -108,9 +108,6 @@ ALGORITHMS: dict[str, tuple[Any, str]] = {
         replace(MINE, act=lambda state, x, config: BC.act(state, x, config).argmax(-1)),
         r"act of 'mine' gives int32 \(batch,\)",
     ),
-    "values of another size": (
-        replace(MINE, value=BC.act), r"value of 'mine' gives float32 \(batch, 2\); it must"
-    ),
     "a plain Config": (replace(MINE, Config=Plain), "Config of 'mine' is .*Plain.*Hyperparameters"),
     "no function": (replace(MINE, update=3), "update of 'mine' is 3; give a function"),
     "no name": (replace(MINE, name=None), "name of .* is None; give a text"),
