@@ -20,6 +20,7 @@ from tools.chapters import ROOT
 NAME = "offline-tutor"
 WHEEL = f"offline_tutor-{__version__}-py3-none-any.whl"
 GITHUB = "https://github.com/"
+CLONE = re.compile(r"^git clone .*$", re.MULTILINE)
 SHORT = re.compile(r"(?:[^@/:]+@)?(?P<host>[\w.-]{2,}):(?!//)/?(?P<path>.+)")  # git@host:path
 
 
@@ -124,3 +125,10 @@ def built_homes() -> list[str]:
     homes += [f"{pages}/{WHEEL}"] if pages else []
     its_own = address is not None and address == urls().get("Repository")
     return homes + ([f"{NAME}=={__version__}"] if "PyPI" in urls() and its_own else [])
+
+
+def with_clone_line(text: str, address: str | None) -> str:
+    """Markdown whose line `git clone ...` names an address, or says which is meant."""
+    known = f"git clone {address} offline-tutor"
+    asked = "git clone ADDRESS offline-tutor    # ADDRESS: that of the book's repository"
+    return CLONE.sub(lambda _: known if address else asked, text)

@@ -15,9 +15,10 @@ from pathlib import Path, PurePosixPath
 
 import nbformat
 
-from tools.address import GITHUB, committed_homes, urls
+from tools.address import GITHUB, committed_homes, urls, with_clone_line
 from tools.chapters import ROOT
 
+TEXTS = (ROOT / "README.md", ROOT / "book" / "intro.md")  # they say how to get the book
 CELL = ROOT / "tests" / "setup_cell.py"
 HOMES = "HOMES = []\n"
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # by Colab, by JupyterLab
@@ -100,8 +101,18 @@ def sync(path: Path) -> bool:
     return changed
 
 
+def sync_text(path: Path) -> bool:
+    """Writes the line `git clone ...` of a text from pyproject.toml. Says if that changed it."""
+    text = path.read_text(encoding="utf-8")
+    told = with_clone_line(text, urls().get("Repository"))
+    path.write_text(told, encoding="utf-8")
+    return told != text
+
+
 def main() -> None:
-    changed = [path.relative_to(ROOT).as_posix() for path in notebooks() if sync(path)]
+    paths = [path for path in notebooks() if sync(path)]
+    paths += [path for path in TEXTS if sync_text(path)]
+    changed = [path.relative_to(ROOT).as_posix() for path in paths]
     print("\n".join(changed) or "All first cells and links agree with pyproject.toml.")
 
 

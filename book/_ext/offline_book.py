@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
 
 from tools import execute
-from tools.address import on_github
+from tools.address import on_github, repository, with_clone_line
 from tools.chapters import chapters
 from tools.fingerprints import fingerprint
 from tools.pages import foreign_requests
@@ -85,6 +85,12 @@ def name_rocket(app: Sphinx, document: str, source: list[str]) -> None:
         source[0] = replace(source[0], ROCKET, way if on_github() else none, where=document)
 
 
+def name_address(app: Sphinx, document: str, source: list[str]) -> None:
+    """The line on the first page that clones the repository, if it has an address."""
+    if document == FIRST:
+        source[0] = with_clone_line(source[0], repository())
+
+
 def tell_missing_buttons(app: Sphinx) -> None:
     """Says in the log of the build, where the remote can be named, why pages have no buttons."""
     if on_github() is None:
@@ -130,6 +136,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-outdated", pages_to_read_again)
     app.connect("source-read", link_pdf)
     app.connect("source-read", name_rocket)
+    app.connect("source-read", name_address)
     app.connect("build-finished", record_outputs)
     app.connect("build-finished", check_requests, priority=900)  # of pages as they will stay
     return {"parallel_read_safe": True, "parallel_write_safe": True}
