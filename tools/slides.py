@@ -28,7 +28,7 @@ from tools.chapters import ROOT, Chapter, chapters, tags
 from tools.execute import executed
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
-from typeset_math import Typesetter
+from typeset_math import Typesetter, unbroken
 
 HERE = Path(__file__).parent
 SLIDES = ROOT / "_build" / "html" / "slides"
@@ -178,7 +178,8 @@ class Exporter(SlidesExporter):
     def default_filters(self) -> Iterator[tuple[str, Any]]:
         """Filters of the template; ours of Markdown comes last and so is the one that is used."""
         yield from super().default_filters()
-        yield "markdown2html", MarkdownWithMath(renderer=Renderer(self.typesetter)).render
+        markdown = MarkdownWithMath(renderer=Renderer(self.typesetter))
+        yield "markdown2html", lambda text: unbroken(markdown.render(text))
 
 
 def deck(part: list[Chapter], title: str) -> NotebookNode:
