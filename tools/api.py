@@ -23,7 +23,7 @@ HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 # In a page, besides `<!-- api: offline_tutor.data -->`: which page lists what, where all is built.
 PAGES_TABLE = re.compile(r"<!-- the table of pages -->")
 BUILDS_TABLE = re.compile(r"<!-- the table of builds -->")
-# In docstrings and comments, only code, addresses and lists are markup; all other signs are letters.
+# In docstrings and comments, only code, addresses and lists are markup; other signs are letters.
 PLAIN = re.compile(r"(```.*?```|`[^`]*`|https?://\S+|^ {4}.*?$)", re.DOTALL | re.MULTILINE)
 SIGNS = re.compile(r"[\\*_<>$&{}\[\]|~^#]")
 LONG = 60  # values of constants with this many characters or more are left out

@@ -13,7 +13,7 @@ FOR_TOOLS = re.compile(r"#\s*(type: |noqa|pragma)")
 
 
 def comments(source: str) -> dict[int, tuple[str, bool]]:
-    """For each line with a comment for readers: its text without `#`, and whether it is alone on the line."""
+    """For each line with a comment for readers: its text, and whether it is alone on the line."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {
         token.start[0]: (token.string.lstrip("# "), not token.line[: token.start[1]].strip())

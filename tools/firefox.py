@@ -1,4 +1,4 @@
-"""Firefox as it is installed, driven by WebDriver BiDi: Playwright drives only a Firefox of its own.
+"""Firefox as it is installed, by WebDriver BiDi: Playwright drives only a Firefox of its own.
 
 BiDi is JSON over a WebSocket; the few commands that the tests of the pages need are here.
 """
@@ -105,9 +105,7 @@ class Tab:
         """
         script = f"(async () => JSON.stringify(await ({expression})))()"
         where = {"context": self.context}
-        said = self.command(
-            "script.evaluate", expression=script, target=where, awaitPromise=True
-        )
+        said = self.command("script.evaluate", expression=script, target=where, awaitPromise=True)
         if said["type"] == "exception":
             raise BiDiError(said["exceptionDetails"]["text"])
         value = said["result"].get("value")

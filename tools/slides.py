@@ -24,6 +24,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from offline_tutor.book.figures.seal import unsealed
 from tools.chapters import ROOT, Chapter, chapters, tags
 from tools.execute import executed
 from tools.replacing import New, Old, replace
@@ -39,7 +40,8 @@ REVEAL = ["dist/reset.css", "dist/reveal.css", "dist/reveal.js", NOTES, "LICENSE
 SPEAKER: dict[Old, New] = {
     re.compile(r"(span\.mute \{[\\nt]*opacity: )0\.3"): r"\g<1>0.65",
     r"<body>": r"<body><main>"
-    r"<h1 style=\"position: absolute; width: 1px; height: 1px; overflow: hidden\">Speaker view</h1>",
+    r"<h1 style=\"position: absolute; width: 1px; height: 1px; overflow: hidden\">"
+    r"Speaker view</h1>",
     r"<script>": r"</main><script>",
     r"<h4 class": r"<h4 aria-level=\"2\" class",
     r"<select ": r"<select aria-label=\"Layout\" ",
@@ -127,7 +129,7 @@ def pictures(cell: NotebookNode) -> list[NotebookNode]:
     """The cell's figures and tables, each in a cell of its own."""
     shown = []
     for output in cell.get("outputs", []):
-        html = output.get("data", {}).get("text/html", "")
+        html = unsealed(output.get("data", {}).get("text/html", ""))
         if SHOWN.search(html) and "remove-cell" not in tags(cell):
             html = html.replace('class="ot-slider"', 'class="ot-slider" data-prevent-swipe')
             output = nbformat.v4.new_output("display_data", {"text/html": html})

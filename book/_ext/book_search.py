@@ -1,4 +1,4 @@
-"""The search knows the book's words: both spellings, the glossary first, chapters before the package.
+"""The search knows the book's words: either spelling, the glossary first, chapters before code.
 
 Sphinx's own search remains; `book/_static/search.js` changes how it ranks. Words are brought to one
 spelling in the index, here, and in what a reader types, there, by the same list.

@@ -19,6 +19,7 @@ from sphinx.errors import ExtensionError
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
 
+from offline_tutor.book.figures.seal import unsealed
 from tools.replacing import New, NothingToReplace, Old, Replacements
 
 ICONS = "_static/scripts/fontawesome.js"
@@ -166,7 +167,7 @@ def lighten(folder: Path) -> None:
     made = Replacements()
     for page, html in pages.items():
         if DONE not in html:
-            html = mend(drop_unused(draw_icons(html, scripts, made), made), made)
+            html = mend(drop_unused(draw_icons(unsealed(html), scripts, made), made), made)
             page.write_text(f"{html}{DONE}\n", encoding="utf-8")
     if not any(DONE in html for html in pages.values()):  # all were written anew
         try:

@@ -37,20 +37,23 @@ SHORT, LONG = 40, 200  # letters of a description
 NOT_FOUND = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex"><title>No such page: {title}</title><link rel="icon" href="data:,">
+<meta name="robots" content="noindex"><title>No such page: {title}</title>
+<link rel="icon" href="data:,">
 <style>:root {{ color-scheme: light dark }}
-body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto; padding: 0 1rem }}
+body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto;
+  padding: 0 1rem }}
 input, button {{ font: inherit; padding: 0.3rem 0.6rem; max-width: 100%; box-sizing: border-box }}
 </style></head><body><main><h1>There is no such page</h1>
 <p>The address may have a mistake, or the page another name by now.
 Go to <a href="{root}book/intro.html">the book's first page</a>, or search:</p>
-<form action="{root}search.html"><label>What are you looking for? <input type="search" name="q"></label>
+<form action="{root}search.html">
+<label>What are you looking for? <input type="search" name="q"></label>
 <button>Search</button></form></main></body></html>
 """
 
 
 def site() -> str:
-    """The address of the published book, with a slash at its end, or nothing while there is none."""
+    """The address of the published book, with a slash at its end, or "" while there is none."""
     address = os.environ.get("OFFLINE_TUTOR_SITE")
     if address is None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -110,7 +113,8 @@ def description(document: nodes.document) -> str:
     closed = (nodes.math, addnodes.download_reference)
     for paragraph in document.findall(nodes.paragraph):
         running = isinstance(paragraph.parent, nodes.section | addnodes.desc_content)
-        if running and len(paragraph.astext()) > SHORT and not any(map(paragraph.next_node, closed)):
+        unmarked = not any(any(paragraph.findall(one)) for one in closed)
+        if running and unmarked and len(paragraph.astext()) > SHORT:
             return shortened(paragraph.astext())
     return ""
 
@@ -153,7 +157,9 @@ def write_beside(app: Sphinx, error: Exception | None) -> None:
     sitemap.unlink(missing_ok=True)
     if root := site():
         names = sorted(app.env.found_docs)
-        places = "\n".join(f"<url><loc>{escape_xml(root + name)}.html</loc></url>" for name in names)
+        places = "\n".join(
+            f"<url><loc>{escape_xml(root + name)}.html</loc></url>" for name in names
+        )
         head = '<?xml version="1.0" encoding="utf-8"?>\n'
         schema = "http://www.sitemaps.org/schemas/sitemap/0.9"
         sitemap.write_text(f'{head}<urlset xmlns="{schema}">\n{places}\n</urlset>\n', "utf-8")

@@ -38,7 +38,9 @@ FONTS = "output/chtml/fonts/woff-v2"
 PARTS = ["adaptors/liteDOM", "input/tex", "output/chtml", "a11y/assistive-mml"]
 FILES = ["startup", "core", *PARTS, "output/chtml/fonts/tex"]
 UNBROKEN = "ot-unbroken"  # the class, in book.css and slides.css, of what stays on one line
-INLINE = re.compile(r"([^\s<>]*)(<mjx-container\b(?![^>]*\bdisplay=).*?</mjx-container>)([^\s<>]*)", re.DOTALL)
+INLINE = re.compile(
+    r"([^\s<>]*)(<mjx-container\b(?![^>]*\bdisplay=).*?</mjx-container>)([^\s<>]*)", re.DOTALL
+)
 # `ready` is empty because MathJax would otherwise begin before its parts are there.
 CONFIGURATION = """
 globalThis.console = {log() {}, info() {}, warn() {}, error() {}};
