@@ -107,7 +107,7 @@ def test_page(tab: Tab, server: Server, name: str) -> None:
 
 
 FAULTY = """<!DOCTYPE html><title>Faulty</title><link rel="icon" href="data:,"><body>
-<div style="width: 600px">wide</div><img src="http://localhost:9/a.png" alt="elsewhere">
+<div style="width: 600px">wide</div><img src="http://elsewhere.invalid/a.png" alt="elsewhere">
 <figure class="ot-figure"><div class="ot-panels">still</div><input type="range"><output>9</output>
 <script></script></figure><div id="quiz"><details><summary>closed</summary></details></div>
 <script>console.warn("careful"); undefined.thing</script>"""
@@ -124,7 +124,7 @@ def test_every_check_finds_its_fault(tab: Tab, tmp_path: Any) -> None:
         "the mouse does not move",
         "the keyboard does not move",
         "does not unfold",
-        "asks another host for http://localhost:9/a.png",
+        "asks another host for http://elsewhere.invalid/a.png",
         "careful",
         "undefined",
     ):

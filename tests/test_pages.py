@@ -122,15 +122,18 @@ PAGE = """<head><script>mode = localStorage.getItem("theme") || "auto"</script>
 <link rel="stylesheet" href="_static/togglebutton.css">
 <script src="_static/togglebutton.js"></script>
 </head><title>A &#8212; A</title>
-<button class="btn search-button-field search-button__button pst-js-only" title="Search" aria-label="Search"
-></button><summary aria-label="Toggle hidden content">Show</summary>
+BUTTON<summary aria-label="Toggle hidden content">Show</summary>
 <div id="pst-primary-sidebar"></div>
 <a href="a/b.ipynb" target="_blank"
  class="btn btn-sm btn-download-"></a>
 <a download="" href="c/b.ipynb"><code><span class="pre">b_2.ipynb</span></code></a>
 <summary><span class="toctree-toggle"><i class="fa-solid fa-bars"></i></span></summary>
 <dl><dd>a,</dd></dl><div role="list" class="citation-list">
-<div role="doc-biblioentry"></div></div>"""
+<div role="doc-biblioentry"></div></div>""".replace(
+    "BUTTON",
+    '<button class="btn search-button-field search-button__button pst-js-only"'
+    ' title="Search" aria-label="Search"></button>',
+)
 ICONS = '{bars:[448,512,["navicon"],"f0c9","M0 96z"]}'
 
 

@@ -13,6 +13,7 @@ from docutils.core import publish_doctree
 
 from tools.browser import BOOK
 
+SECTION = {"doctitle_xform": False}  # as in Sphinx, a page is a section
 SITE = "https://someone.github.io/a.book"
 built = pytest.mark.skipif(not BOOK.is_dir(), reason="the book has not been built: make book")
 
@@ -68,7 +69,7 @@ def test_a_description_is_whole_sentences_without_formulas(sharing: ModuleType) 
     text = (
         "Title\n=====\n\nShort.\n\n" + "A formula :math:`x^2`. " * 9 + "\n\n" + "One of it. " * 30
     )
-    said = sharing.description(publish_doctree(text))
+    said = sharing.description(publish_doctree(text, settings_overrides=SECTION))
     assert said.startswith("One of it. One") and said.endswith("it.") and len(said) <= sharing.LONG
     assert sharing.shortened("word " * 99).endswith("word ...")
 
@@ -117,8 +118,7 @@ def typeset(sphinx_extension: Callable[[str], ModuleType]) -> ModuleType:
     [
         ("word :math:`x`, word", ["x,"]),
         ("word (:math:`x` word", ["(x"]),
-        ("word (:math:`x`): :math:`y`\\ -th word", ["(x):", "y-th"]),
-        ("a **:math:`x`**, word", ["x,"]),
+        ("word (:math:`x`): :math:`y`-th word", ["(x):", "y-th"]),
         (":math:`x` word :math:`y`", []),
     ],
 )
@@ -134,6 +134,14 @@ def test_what_touches_a_formula_stays_with_it(
     )
     assert [one.astext() for one in found] == together
     assert document.astext() == before
+
+
+def test_a_formula_in_bold_stays_with_what_follows(typeset: ModuleType) -> None:
+    formula = nodes.math("x", "x")
+    line = nodes.paragraph("", "a ", nodes.strong("", "", formula), nodes.Text(", b"))
+    typeset.keep_together(formula)
+    assert [part.astext() for part in line] == ["a ", "x,", " b"]
+    assert line[1]["classes"] == [typeset.UNBROKEN]
 
 
 def test_formulas_of_slides_stay_with_what_touches_them(typeset: ModuleType) -> None:

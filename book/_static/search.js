@@ -17,7 +17,7 @@
     ([page, anchor, title, said]) => [page, title, anchor, said, Infinity, page]);
 
   // Only who asks for a name as it stands in code wants its entry first.
-  const code = /[._]\w|\(/;
+  const code = /[._]\w|\w\(/;
   const weigh = query => ([page, , , , score]) => {
     if (page.startsWith("book/api/") || page == "book/built")
       return code.test(query) ? score + 100 : score - 200;
