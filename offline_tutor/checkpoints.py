@@ -17,12 +17,24 @@ import numpy as np
 NAME = "checkpoint.npz"
 
 
+def as_path(path: Any, argument: str) -> Path:
+    """A path that a user gave; `~` is their home. Raises ValueError where it cannot be one."""
+    given = os.fspath(path) if isinstance(path, os.PathLike) else path
+    try:
+        found = Path(given).expanduser()
+    except (TypeError, RuntimeError) as error:  # RuntimeError: nobody of that name has a home
+        raise ValueError(f"{argument} is {given!r}; give a path ({error})") from error
+    if not given or "\0" in str(given):
+        raise ValueError(f"{argument} is {given!r}; give a path")
+    return found
+
+
 def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str, Any]) -> None:
     """Writes arrays with a description that JSON can hold, replacing the old file.
 
     The write is atomic; a crash leaves the previous file.
     """
-    path = Path(path)
+    path = as_path(path, "path")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes may write at once
     text = json.dumps(description, default=_plain)

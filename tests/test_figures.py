@@ -35,7 +35,8 @@ from offline_tutor.book.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAP
 from offline_tutor.book.figures.svg import picture, unique_names
 from offline_tutor.data import load_dataset
 from offline_tutor.environments import NOISE, STEP, PointMaze
-from offline_tutor.evaluation import bootstrap_interval, evaluate
+from offline_tutor.evaluation import evaluate
+from offline_tutor.intervals import mean_interval
 from offline_tutor.progress import in_notebook, progress_bar
 from offline_tutor.training import Run, train
 
@@ -434,10 +435,9 @@ def test_a_live_plot_shows_success_between_0_and_1(reward, whole):
     assert low < reward < high
 
 
-def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
-    """Drawing is a tenth of the time at most."""
-    clock, shown = [0.0], []
-    drawing = 2.0
+def live_frames(monkeypatch, moments, drawing):
+    """At which records a plot is drawn: 0 before the first, then at the given moments."""
+    clock, shown, records = [0.0], [], 0
 
     def put(output, **_):
         clock[0] += drawing
@@ -448,18 +448,41 @@ def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
     monkeypatch.setattr(curves, "in_notebook", lambda: True)
     monkeypatch.setattr(curves.time, "perf_counter", lambda: clock[0])
     plot, run = LivePlot("q", alt=ALT), run_of(1)
-    for records, now in ((1, 10), (2, 25), (3, 31), (4, 32)):
-        clock[0], later = now, run_of(records)
+    nothing = {"steps": run.steps[:0], "metrics": {"q": np.zeros((0, 3))}}
+    run.steps, run.metrics = nothing["steps"], nothing["metrics"]
+    plot.begin(run, ("q",))
+    for now in moments:
+        clock[0], records = now, records + 1
+        later = run_of(records)
         run.steps, run.metrics = later.steps, later.metrics
         plot(run)
-    assert shown == [1, 3, 4]  # it drew until 12, and then rested until 30; 4 is the end
+    return shown
+
+
+def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
+    """A drawing of 0.05 s earns a rest of 0.45 s; 4 is the end."""
+    assert live_frames(monkeypatch, (10, 10.4, 10.6, 10.7), 0.05) == [0, 1, 3, 4]
+
+
+def test_a_live_plot_never_rests_for_more_than_a_second(monkeypatch):
+    """However slow a drawing was: the first of all loads libraries, and waited nine-fold after."""
+    assert live_frames(monkeypatch, (10, 13.1, 16.2, 17.3), 2.0) == [0, 1, 2, 3, 4]
 
 
 def test_a_live_plot_names_what_a_run_has():
-    with pytest.raises(ValueError, match="no 'Q'; it has: q, critic_loss, return"):
+    with pytest.raises(ValueError, match=r"no 'Q'\. It has q, critic_loss, return"):
         LivePlot("Q", alt=ALT).draw(run_of(1))
+    with pytest.raises(ValueError, match=r"'critic_los'; did you mean critic_loss\?"):
+        LivePlot("critic_los", alt=ALT).draw(run_of(1))
     with pytest.raises(ValueError, match="needs `evaluate`"):
         LivePlot("return", alt=ALT).draw(run_of(1, evaluated=False))
+
+
+def test_a_live_plot_of_what_does_not_exist_is_refused_before_training():
+    run = run_of(1)
+    with pytest.raises(ValueError, match=r"no 'Q'.*It has q"):
+        LivePlot("Q", alt=ALT).begin(run, ("q",))
+    LivePlot("q", "return", alt=ALT).begin(run, ("q", "return"))
 
 
 def test_a_live_plot_refuses_a_bad_description_before_training():
@@ -515,7 +538,7 @@ def test_intervals_are_where_the_numbers_are():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["TD3", "alpha 2"]
     seeds, interval, mean = ax.get_lines()[:3]
     np.testing.assert_allclose(seeds.get_xdata(), returns.mean(1))
-    estimate, low, high = bootstrap_interval(returns)
+    estimate, low, high = mean_interval(returns)
     np.testing.assert_allclose(interval.get_xdata(), [low, high])
     np.testing.assert_allclose(mean.get_xdata(), [estimate])
     assert "highest possible value" in [text.get_text() for text in ax.texts]
@@ -536,9 +559,10 @@ def test_a_table_says_which_cells_its_heads_stand_for(shown):
     parser = Elements(shown[0]["text/html"])
     scopes = [attributes["scope"] for tag, attributes in parser.tags if tag == "th"]
     assert scopes == ["col"] * 3 + ["row"] * 2
-    _, low, high = bootstrap_interval(values)
+    _, low, high = mean_interval(values)
     text = parser.text.replace("\N{NO-BREAK SPACE}", " ")
-    for part in ("Success & Q", "TD3+BC", f"0.7 [{low:.1f}, {high:.1f}]", "<own>", "diverged"):
+    interval = f"0.7 [{low:.1f}, {high:.1f}]".replace("-", "\N{MINUS SIGN}")
+    for part in ("Success & Q", "TD3+BC", interval, "<own>", "diverged"):
         assert part in text
     assert "\N{MINUS SIGN}1\N{NARROW NO-BREAK SPACE}234.6" in text
     assert "\N{EN DASH}" in text
