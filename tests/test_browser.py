@@ -300,7 +300,7 @@ def test_every_check_finds_its_fault(browser, tmp_path) -> None:
         "contrast ratio",
         "must have a lang attribute",
         "pixels wider than 320",
-        "must be contained by landmarks",
+        "should have one main landmark",
         "not found: /gone.png",
         "asks another host for http://localhost:9/a.png",
         "the mouse does not move the slider 'Dead'",
