@@ -108,6 +108,9 @@ def test_the_rocket_is_named_where_there_is_one(
     [
         ('<summary><span class="toctree-toggle">', '<summary aria-label="Pages below"><span'),
         ("<dl>\n<dd><em>a</em>,</dd>\n</dl>", '<span class="sig-line"><em>a</em>,</span>'),
+        ("<title>A &#8212; A</title>", "<title>A</title>"),
+        ("<title>B &#8212; A</title>", "<title>B &#8212; A</title>"),
+        ('<summary aria-label="Toggle hidden content">Show', "<summary>Show"),
         ("<dl><dt>a</dt><dd>b</dd></dl>", "<dl><dt>a</dt><dd>b</dd></dl>"),
     ],
 )
@@ -123,9 +126,19 @@ PAGE = """<head><script>mode = localStorage.getItem("theme") || "auto"</script>
 <link rel="stylesheet" href="_static/sphinx-design.min.css?v=1" />
 <link rel="stylesheet" href="_static/togglebutton.css">
 <script src="_static/togglebutton.js"></script>
-</head><summary><span class="toctree-toggle"><i class="fa-solid fa-bars"></i></span></summary>
+</head><title>A &#8212; A</title>
+BUTTON<summary aria-label="Toggle hidden content">Show</summary>
+<div id="pst-primary-sidebar"></div>
+<a href="a/b.ipynb" target="_blank"
+ class="btn btn-sm btn-download-"></a>
+<a download="" href="c/b.ipynb"><code><span class="pre">b_2.ipynb</span></code></a>
+<summary><span class="toctree-toggle"><i class="fa-solid fa-bars"></i></span></summary>
 <dl><dd>a,</dd></dl><div role="list" class="citation-list">
-<div role="doc-biblioentry"></div></div>"""
+<div role="doc-biblioentry"></div></div>""".replace(
+    "BUTTON",
+    '<button class="btn search-button-field search-button__button pst-js-only"'
+    ' title="Search" aria-label="Search"></button>',
+)
 ICONS = '{bars:[448,512,["navicon"],"f0c9","M0 96z"]}'
 
 
@@ -146,7 +159,8 @@ def built(tmp_path: Path) -> Path:
 def test_a_page_loads_only_what_it_uses(light_pages: ModuleType, built: Path) -> None:
     light_pages.lighten(built)
     page = (built / "a.html").read_text(encoding="utf-8")
-    assert not re.search(r"<link|src=|<i |role=", page)
+    assert not re.search(r"<link|src=|<i |role=\"(list|doc)|Toggle|target=", page)
+    assert 'download="b.ipynb"' in page and 'download="b_2.ipynb"' in page
     assert all(text in page for text in ('d="M0 96z"', "Pages below", "prefers-color-scheme"))
     light_pages.lighten(built)  # a build that leaves the page as it is finds nothing, rightly
     assert (built / "a.html").read_text(encoding="utf-8") == page
