@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from offline_tutor.files import clear_away, replacing
+
 NAME = "checkpoint.npz"
 
 
@@ -22,18 +23,9 @@ def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str,
 
     The write is atomic; a crash leaves the previous file.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes may write at once
     text = json.dumps(description, default=_plain)
-    try:
-        with part.open("wb") as file:
-            np.savez(file, description=np.array(text), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, description=np.array(text), **arrays)
 
 
 def _plain(number: Any) -> Any:
@@ -109,8 +101,7 @@ def lock_folder(folder: str | Path) -> Iterator[None]:
             f"checkpoint: another training writes into {folder}: wait, or give another folder"
         ) from error
     try:
-        for part in Path(folder).glob("*.part"):  # of a process that was killed as it wrote
-            part.unlink()
+        clear_away(Path(folder))
         yield
     finally:
         lock.release()

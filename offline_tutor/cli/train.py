@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from offline_tutor.algorithms import ALGORITHMS
 from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.cli.evaluate import find, print_returns
+from offline_tutor.files import replacing
 from offline_tutor.training import Run, train
 
 
@@ -75,7 +76,7 @@ def command_of(algorithm: Algorithm) -> Callable[..., int]:
 
 def write_metrics(run: Run, path: Path) -> None:
     """A row for each record and seed: the step, the seed, and each metric's mean since the last."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["step", "seed", *run.metrics])
         for record, step in enumerate(run.steps):
