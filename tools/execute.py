@@ -147,7 +147,7 @@ def main() -> int:
     with temporary_folder("chapters") as folder:  # nbmake ignores folders named _build
         keeper = Keeper(running, folder)
         copies = [shutil.copy(chapter.path, folder) for chapter in running]
-        status = pytest.main([*OPTIONS, *copies], plugins=[keeper])
+        status = pytest.main([*OPTIONS, f"--basetemp={folder}/pytest", *copies], plugins=[keeper])
     print("\n".join(keeper.faults))
     print(f"Notebooks: {time.monotonic() - started:.0f} s.")
     return int(status) or bool(keeper.faults)
