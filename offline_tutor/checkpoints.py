@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import lzma
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.files import clear_away, replacing
+from offline_tutor.types import shortened, shown
 
 NAME = "checkpoint.npz"
+# What NumPy and zipfile raise for archives that are damaged, encrypted, or that lie about sizes.
+UNREADABLE = (
+    *(OSError, EOFError, LookupError, ValueError, TypeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str, Any]) -> None:
@@ -32,22 +40,30 @@ def _plain(number: Any) -> Any:
     return np.asarray(number).tolist()  # JSON cannot serialise NumPy scalars
 
 
-def load_arrays(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def load_arrays(
+    path: str | Path, kind: str, advice: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `save_arrays` wrote: description and arrays.
 
     Raises FileNotFoundError, and ValueError where the file is damaged or something else; `kind`
-    says in the message what it should have been.
+    and `advice` say in the message what it should have been, and what to do.
     """
     if not Path(path).exists():
-        raise FileNotFoundError(f"there is no {kind} {path}")
+        raise FileNotFoundError(f"there is no {kind} {path}: {advice}")
     try:
         if not zipfile.is_zipfile(path):  # else NumPy's message would speak of pickle
             raise ValueError("no archive of NumPy arrays")
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        return json.loads(str(arrays.pop("description"))), arrays
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a readable {kind} ({error})") from error
+        description = json.loads(str(arrays.pop("description")))
+        if not isinstance(description, dict):
+            raise ValueError(f"its description is {shown(description)}")
+        if others := [name for name in arrays if not isinstance(arrays[name], np.ndarray)]:
+            raise ValueError(f"{others[0]} in it is no array")
+    except UNREADABLE as error:
+        reason = shortened(f"{type(error).__name__}: {error}")
+        raise ValueError(f"{path} is not a readable {kind} ({reason}): {advice}") from error
+    return description, arrays
 
 
 def name_leaves(tree: Any, prefix: str) -> dict[str, Any]:
@@ -127,10 +143,7 @@ def load_checkpoint(
     if not path.exists():
         return None
     advice = "give another folder, or delete this file to start again"
-    try:
-        found, arrays = load_arrays(path, "checkpoint")
-    except ValueError as error:
-        raise ValueError(f"{error}: {advice}") from error
+    found, arrays = load_arrays(path, "checkpoint", advice)
     description = json.loads(json.dumps(description, default=_plain))  # as a file gives it back
     if found != description:
         names = sorted(found.keys() | description.keys())

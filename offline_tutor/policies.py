@@ -15,7 +15,9 @@ from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.checkpoints import from_numpy, load_arrays, name_leaves, save_arrays, to_numpy
 from offline_tutor.data import Normalization
 from offline_tutor.data.units import units_of
-from offline_tutor.types import Array, Continuous, Discrete, Spec
+from offline_tutor.types import Array, Continuous, Discrete, Spec, shortened
+
+ADVICE = "give a file that Policy.save wrote"
 
 
 @partial(
@@ -176,7 +178,7 @@ def load_policy(path: str | Path, algorithm: Algorithm | None = None) -> Policy:
     """
     path = Path(path)
     path = path / "policy.npz" if path.is_dir() else path
-    found, arrays = load_arrays(path, "policy")
+    found, arrays = load_arrays(path, "policy", ADVICE)
     if not isinstance(found, dict) or "spec" not in found:
         raise ValueError(
             f"{path} is not a policy but a checkpoint, perhaps: Policy.save writes one"
@@ -198,7 +200,9 @@ def load_policy(path: str | Path, algorithm: Algorithm | None = None) -> Policy:
         TypeError,
         ValueError,
     ) as error:
-        raise ValueError(f"{path} is not a policy that can be read here: {error}") from error
+        raise ValueError(
+            f"{path} is not a policy that can be read here: {shortened(str(error), 160)}; {ADVICE}"
+        ) from error
     return Policy(state, units, algorithm, configs, spec, seeds)
 
 

@@ -20,7 +20,7 @@ OURS = (ValueError, TypeError, FileNotFoundError, NotADirectoryError, Diverged)
 LONGEST = 400  # characters
 # What to do: an imperative at the beginning of a clause, or what must be.
 ADVICE = re.compile(
-    r"""\b(must|needs?|takes|see|may\ help)\b
+    r"""\b(must|should|needs?|takes|see|may\ help|gives\ one\ more\ step)\b
     |(^|[:.;,(]\s|\b(?:or|and|then)\s)(?:please\s)?(give|use|choose|wait|delete|leave|take|flatten
     |clip|make|fetch|keep|find|train|install|pip|register|start|put|submit|clear|pass|call|ask|set
     |turn|wrap|drop|check|add|replace|remove|do|load|write|open|run|play|update|read|cut|filter

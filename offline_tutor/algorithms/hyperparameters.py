@@ -10,6 +10,8 @@ from typing import Any, ClassVar, NamedTuple, dataclass_transform
 import jax
 import numpy as np
 
+from offline_tutor.types import shown
+
 
 class Range(NamedTuple):
     """The numbers that a field may hold, both ends included, or the lower one left out."""
@@ -19,9 +21,13 @@ class Range(NamedTuple):
     above: bool = False  # whether `low` itself is left out
 
     def holds(self, number: float) -> bool:
-        """Whether the number lies inside. NaN and infinity never do."""
+        """Whether the number lies inside. NaN, infinity and what no float can hold never do."""
+        try:
+            number = float(number)
+        except OverflowError:
+            return False
         inside = self.low < number if self.above else self.low <= number
-        return bool(inside and number <= self.high and math.isfinite(number))
+        return inside and number <= self.high and math.isfinite(number)
 
     def __str__(self) -> str:
         """In words, for messages."""
@@ -99,7 +105,7 @@ class Hyperparameters:
                 return value  # a number under way through jit or vmap
             if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0:
                 value = value.item()
-            if _is_number(value, int | float | np.number) and allowed.holds(value):
+            if _is_number(value, int | float | np.integer | np.floating) and allowed.holds(value):
                 return float(value)
             raise self._error(name, value, f"a number, {allowed}")
         if kinds == {int}:
@@ -120,7 +126,7 @@ class Hyperparameters:
     def _error(self, name: str, value: Any, wanted: str) -> ValueError:
         owner = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
         owner = owner.removeprefix("__main__.")
-        return ValueError(f"{owner}: {name} is {value!r}; it must be {wanted}")
+        return ValueError(f"{owner}: {name} is {shown(value)}; it must be {wanted}")
 
 
 def _flatten(config: Hyperparameters) -> tuple[list[Any], tuple[Any, ...]]:
@@ -146,4 +152,5 @@ def _kinds(kind: Any) -> set[Any]:
 
 
 def _is_number(value: Any, kinds: Any) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_)
+    """Whether it is one of these kinds of number. A duration of NumPy's is an integer to NumPy."""
+    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_ | np.timedelta64)

@@ -54,15 +54,18 @@ def save(file: Path, key: str, result: Result) -> None:
 
 
 def load(file: Path, key: str) -> Result | None:
-    """The kept result, if there is one with this key."""
+    """The kept result, if there is one with this key; a damaged file is none."""
     if not file.is_file():
         return None
-    content = json.loads(file.read_text(encoding="utf-8"))
-    if content.pop("key") != key:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content.pop("key") != key:
+            return None
+        marks = tuple(Mark(**mark) for mark in content.pop("marks"))
+        events, remarks = tuple(content.pop("events")), tuple(content.pop("remarks"))
+        return Result(marks=marks, events=events, remarks=remarks, **content)
+    except (AttributeError, LookupError, TypeError, ValueError):
         return None
-    marks = tuple(Mark(**mark) for mark in content.pop("marks"))
-    events, remarks = tuple(content.pop("events")), tuple(content.pop("remarks"))
-    return Result(marks=marks, events=events, remarks=remarks, **content)
 
 
 def write(file: Path, text: str, encoding: str = "utf-8") -> None:
