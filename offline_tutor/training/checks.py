@@ -9,6 +9,9 @@ import numpy as np
 
 from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
+from offline_tutor.types import shown
+
+MOST_SEEDS = 10_000  # that train at once
 
 
 def check_sizes(**sizes: Any) -> list[int]:
@@ -16,22 +19,27 @@ def check_sizes(**sizes: Any) -> list[int]:
     for name, size in sizes.items():
         number = isinstance(size, int | float | np.number) and not isinstance(size, bool | np.bool_)
         if not number or not np.isfinite(size) or size < 1 or size != int(size):
-            raise ValueError(f"{name} is {size!r}; it must be a whole number, at least 1")
+            raise ValueError(f"{name} is {shown(size)}; it must be a whole number, at least 1")
     return [int(size) for size in sizes.values()]
 
 
 def check_seeds(seeds: Any) -> tuple[int, ...]:
     """The seeds, as int. Raises ValueError where they are not seeds, or one comes twice."""
     if isinstance(seeds, numbers.Integral) and not isinstance(seeds, bool):
-        if seeds < 1:
-            raise ValueError(f"seeds is {seeds}; it must be at least 1")
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise ValueError(
+                f"seeds is {shown(seeds)}; it must be how many, at least 1 and at most {MOST_SEEDS}: "
+                "one seed of that number is seeds=[number]"
+            )
         seeds = range(int(seeds))
     try:
         found = tuple(operator.index(seed) for seed in seeds)
     except TypeError as error:
-        raise ValueError(f"seeds is {seeds!r}; give how many, or whole numbers") from error
+        raise ValueError(f"seeds is {shown(seeds)}; give how many, or whole numbers") from error
     if not found or len(set(found)) < len(found) or min(found) < 0 or max(found) >= 2**32:
-        raise ValueError(f"seeds is {seeds!r}; give one or more, each once, from 0 to 2**32 - 1")
+        raise ValueError(
+            f"seeds is {shown(seeds)}; give one or more, each once, from 0 to 2**32 - 1"
+        )
     return found
 
 
