@@ -20,13 +20,15 @@ OURS = (ValueError, TypeError, FileNotFoundError, NotADirectoryError, Diverged)
 LONGEST = 400  # characters
 # What to do: an imperative at the beginning of a clause, or what must be.
 ADVICE = re.compile(
-    r"""\b(must|should|needs?|takes|see|may\ help|gives\ one\ more\ step)\b
+    r"""\b(must|should|needs?|takes|makes|see|may\ help|gives\ one\ more\ step)\b
+    |\bTo\ \w+[\w ]*:
     |(^|[:.;,(]\s|\b(?:or|and|then)\s)(?:please\s)?(give|use|choose|wait|delete|leave|take|flatten
     |clip|make|fetch|keep|find|train|install|pip|register|start|put|submit|clear|pass|call|ask|set
     |turn|wrap|drop|check|add|replace|remove|do|load|write|open|run|play|update|read|cut|filter
     |look|convert|save|stop|name|say|store)\b""",
     re.VERBOSE | re.IGNORECASE,
 )
+FOLDERS = re.compile(r"(/[\w.-]+)+/")  # how long they are is the machine's affair
 FOREIGN = re.compile(r"Traceback|<[\w.]+ object at 0x|\bat 0x[0-9a-f]{6,}")
 
 
@@ -37,7 +39,7 @@ def faults_of(message: str) -> list[str]:
         found.append("it is empty")
     if "\n" in message.strip():
         found.append("it has several lines")
-    if len(message) > LONGEST:
+    if len(FOLDERS.sub("/", message)) > LONGEST:
         found.append(f"it has {len(message)} characters")
     if not ADVICE.search(message):
         found.append("it does not say what to do")
