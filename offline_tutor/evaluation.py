@@ -1,4 +1,4 @@
-"""What a policy is worth: episodes played in the environment, and intervals around their mean."""
+"""What a policy is worth: episodes played in the environment."""
 
 from collections.abc import Callable
 from functools import partial
@@ -215,42 +215,3 @@ def compare_values(
     believed = policy.map(lambda one, first: one.value(first), played.observations[:, :, 0])
     weights = discount ** np.arange(played.rewards.shape[-1])
     return Beliefs(np.asarray(believed), np.asarray(played.rewards) @ weights)
-
-
-class Interval(NamedTuple):
-    """A statistic with its interval."""
-
-    estimate: float
-    low: float
-    high: float
-
-
-def iqm(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Interquartile mean: the mean of the middle half (Agarwal et al. 2021, section 4.3)."""
-    from scipy.stats import trim_mean  # here, since scipy.stats takes half a second
-
-    return trim_mean(values, 0.25, axis=axis)
-
-
-def bootstrap_interval(
-    values: np.ndarray,
-    statistic: Callable[..., np.ndarray] = np.mean,
-    *,
-    confidence: float = 0.95,
-) -> Interval:
-    """Percentile bootstrap over training seeds (Agarwal et al. 2021, section 4.1).
-
-    `values` is (seeds,) or (seeds, episodes); episodes are averaged first, since a seed is the
-    unit that was drawn: sixty episodes of one run are not sixty runs. Raises ValueError for fewer
-    than two seeds.
-    """
-    from scipy.stats import bootstrap  # here, since scipy.stats takes half a second
-
-    values = np.asarray(values, float)
-    scores = values.reshape(len(values), -1).mean(1)
-    if len(scores) < 2:
-        raise ValueError(f"an interval needs at least 2 seeds, and there is {len(scores)}")
-    interval = bootstrap(
-        (scores,), statistic, confidence_level=confidence, method="percentile", rng=0
-    ).confidence_interval
-    return Interval(float(statistic(scores, axis=-1)), float(interval.low), float(interval.high))

@@ -16,6 +16,7 @@ import pytest
 
 from offline_tutor import data, environments, evaluation, training
 from offline_tutor.algorithms import BC, CQL_QR_DQN, CQL_SAC, SAC, TD3, TD3_BC
+from offline_tutor.intervals import mean_interval
 
 FOLDER = os.environ.get("OFFLINE_TUTOR_EXTERNAL_DATA")
 pytestmark = pytest.mark.skipif(
@@ -71,7 +72,7 @@ def mean_return(algorithm: Any, name: str) -> float:
         every=6000, normalize=True, progress=False,
     )  # fmt: skip
     returns = evaluation.evaluate(run.policy, PENDULUM, episodes=64)
-    interval = evaluation.bootstrap_interval(returns)
+    interval = mean_interval(returns)
     print(f"{name:24}{algorithm.name:8}{interval}")
     return interval.estimate
 
@@ -124,7 +125,7 @@ def measure(policy: Any) -> tuple[float, float, float]:
     returns = evaluation.evaluate(policy, CARTPOLE, episodes=64)
     beliefs = evaluation.compare_values(policy, CARTPOLE, discount=CQL.discount)
     q, true = beliefs.believed.mean(), beliefs.true.mean()
-    interval = evaluation.bootstrap_interval(returns)
+    interval = mean_interval(returns)
     print(f"alpha {policy.config.alpha}: return {interval}, Q {q:.1f}, true {true:.1f}")
     return interval.estimate, q, true
 

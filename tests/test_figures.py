@@ -34,7 +34,8 @@ from offline_tutor.book.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAP
 from offline_tutor.book.figures.svg import picture, unique_names
 from offline_tutor.data import load_dataset
 from offline_tutor.environments import NOISE, STEP, PointMaze
-from offline_tutor.evaluation import bootstrap_interval, evaluate
+from offline_tutor.evaluation import evaluate
+from offline_tutor.intervals import mean_interval
 from offline_tutor.progress import in_notebook, progress_bar
 from offline_tutor.training import Run, train
 
@@ -499,7 +500,7 @@ def test_intervals_are_where_the_numbers_are():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["TD3", "alpha 2"]
     seeds, interval, mean = ax.get_lines()[:3]
     np.testing.assert_allclose(seeds.get_xdata(), returns.mean(1))
-    estimate, low, high = bootstrap_interval(returns)
+    estimate, low, high = mean_interval(returns)
     np.testing.assert_allclose(interval.get_xdata(), [low, high])
     np.testing.assert_allclose(mean.get_xdata(), [estimate])
     assert "highest possible value" in [text.get_text() for text in ax.texts]
@@ -520,9 +521,10 @@ def test_a_table_says_which_cells_its_heads_stand_for(shown):
     parser = Elements(shown[0]["text/html"])
     scopes = [attributes["scope"] for tag, attributes in parser.tags if tag == "th"]
     assert scopes == ["col"] * 3 + ["row"] * 2
-    _, low, high = bootstrap_interval(values)
+    _, low, high = mean_interval(values)
     text = parser.text.replace("\N{NO-BREAK SPACE}", " ")
-    for part in ("Success & Q", "TD3+BC", f"0.7 [{low:.1f}, {high:.1f}]", "<own>", "diverged"):
+    interval = f"0.7 [{low:.1f}, {high:.1f}]".replace("-", "\N{MINUS SIGN}")
+    for part in ("Success & Q", "TD3+BC", interval, "<own>", "diverged"):
         assert part in text
     assert "\N{MINUS SIGN}1\N{NARROW NO-BREAK SPACE}234.6" in text
     assert "\N{EN DASH}" in text

@@ -130,7 +130,7 @@ def mend_compilation_cache(folder: Path) -> None:
 
 
 def list_fonts() -> None:
-    """Lets Matplotlib find its fonts, once: on a slow machine it tells stderr that this takes long."""
+    """Lets Matplotlib find its fonts, once; a notebook would tell stderr that this takes long."""
     import matplotlib.font_manager  # noqa: F401
 
 

@@ -44,11 +44,11 @@ def find(environment: str) -> Any:
 
 def print_returns(returns: np.ndarray) -> None:
     """Prints means of (seeds, episodes): a line a seed, then all of them with an interval."""
-    from offline_tutor.evaluation import bootstrap_interval
+    from offline_tutor.intervals import mean_interval
 
     returns = np.atleast_2d(returns)  # one policy has (episodes,)
     for place, mean in enumerate(returns.mean(1)):
         print(f"seed {place}: mean return {mean:.2f}")
     if len(returns) > 1:
-        mean, low, high = bootstrap_interval(returns)
+        mean, low, high = mean_interval(returns)
         print(f"all {len(returns)}: mean return {mean:.2f}, 95 % interval {low:.2f} to {high:.2f}")

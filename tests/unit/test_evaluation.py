@@ -127,34 +127,6 @@ def test_gymnasium_environments_by_name() -> None:
     assert evaluation.evaluate(policy, "Pendulum-v1", episodes=2).shape == (2, 2)
 
 
-def test_bootstrap_interval() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.normal(5, 1, size=30)
-    interval = evaluation.bootstrap_interval(scores)
-    assert interval.low < scores.mean() < interval.high
-    assert interval.estimate == pytest.approx(scores.mean())
-    half_width = 1.96 * scores.std() / np.sqrt(30)
-    assert interval.high - interval.low == pytest.approx(2 * half_width, rel=0.1)
-    constant = evaluation.bootstrap_interval(np.ones(5))
-    assert constant == (1, 1, 1)
-
-
-def test_episodes_are_not_seeds() -> None:
-    """A thousand episodes of each of five runs do not narrow the interval over runs."""
-    scores = np.array([0.0, 0.0, 1.0, 1.0, 1.0])
-    episodes = np.repeat(scores[:, None], 1000, axis=1)
-    assert evaluation.bootstrap_interval(episodes) == evaluation.bootstrap_interval(scores)
-    with pytest.raises(ValueError, match="at least 2 seeds"):
-        evaluation.bootstrap_interval(episodes[:1])
-
-
-def test_iqm_is_the_mean_of_the_middle_half() -> None:
-    scores = np.array([-1000.0, 1, 2, 3, 4, 5, 6, 1000])
-    assert evaluation.iqm(scores) == pytest.approx((2 + 3 + 4 + 5) / 4)
-    interval = evaluation.bootstrap_interval(scores, evaluation.iqm)
-    assert interval.estimate == pytest.approx(3.5)
-
-
 def test_spec_of_an_environment() -> None:
     spec = spec_of(LINE)
     assert spec == Spec((1,), Continuous((-0.5,), (0.5,)))

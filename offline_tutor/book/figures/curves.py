@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from offline_tutor.book.figures.page import bundle, description, figure_html, panels, put
 from offline_tutor.book.figures.style import INK, look
-from offline_tutor.evaluation import bootstrap_interval
+from offline_tutor.intervals import mean_interval
 from offline_tutor.progress import in_notebook
 from offline_tutor.training.run import name_rows
 
@@ -31,7 +31,7 @@ def learning_curves(
     *,
     references: References | None = None,
 ) -> None:
-    """Draw a thin line per seed, a thick one for their mean, and its 95 % bootstrap interval.
+    """Draw a thin line per seed, a thick one for their mean, and its 95 % interval.
 
     The line of a seed that diverged ends in a cross, and the mean continues without that seed.
 
@@ -55,7 +55,7 @@ def learning_curves(
     finite = [row[np.isfinite(row)] for row in values]
     ax.plot(steps, [row.mean() for row in finite], color=color, linewidth=2.5)
     if len(finite) and min(map(len, finite)) > 1:
-        _, low, high = np.transpose([bootstrap_interval(row) for row in finite])
+        _, low, high = np.transpose([mean_interval(row) for row in finite])
         ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
     ax.margins(y=0.2)  # room for the labels of references
     draw_references(ax, references)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from offline_tutor.book.figures.curves import References, draw_references
 from offline_tutor.book.figures.page import STYLE, put
 from offline_tutor.book.figures.style import INK, LOOKS
-from offline_tutor.evaluation import Interval, bootstrap_interval
+from offline_tutor.intervals import Interval, mean_interval
 
 Cell = np.ndarray | Interval | float | str | None
 
@@ -23,7 +23,7 @@ def interval_plot(
     label: str = "return",
     references: References | None = None,
 ) -> None:
-    """Draw a row per method: a dot per seed, and the mean with its 95 % bootstrap interval.
+    """Draw a row per method: a dot per seed, and the mean with its 95 % interval.
 
     Args:
         ax: the axes to draw in; a good height is 0.5 inches per row plus 1 inch.
@@ -40,7 +40,7 @@ def interval_plot(
         spread = 0.3 * np.linspace(-0.5, 0.5, len(scores)) if len(scores) > 1 else np.zeros(1)
         ax.plot(scores, row + spread, "o", color=color, markersize=5, alpha=0.6, markeredgewidth=0)
         if len(scores) > 1:
-            _, low, high = bootstrap_interval(scores)
+            _, low, high = mean_interval(scores)
             ax.plot([low, high], [row, row], color=color, linewidth=4, solid_capstyle="butt")
         ax.plot(scores.mean(), row, marker or "o", color=color, markersize=9)
     ax.set_yticks(range(len(results)), [_name(name) for name in results])
@@ -62,8 +62,8 @@ def results_table(
 
     Args:
         rows: for each method (or any other name), its cells by column. An array (seeds,) or
-            (seeds, episodes) is shown as its mean and 95 % bootstrap interval, a number, an
-            `Interval` or a text as it is, and None as a dash.
+            (seeds, episodes) is shown as its mean and 95 % interval, a number, an `Interval` or a
+            text as it is, and None as a dash. An interval without width is left out.
         caption: a sentence that says what the table shows.
         digits: how many decimal places numbers have.
         first: the heading of the first column.
@@ -88,9 +88,9 @@ def _cell(value: Cell, digits: int) -> str:
         values = np.asarray(value, float)
         if values.ndim == 0:
             return _number(float(values), digits)
-        value = bootstrap_interval(values)
+        value = mean_interval(values)
     estimate, low, high = (_number(number, digits) for number in value)
-    return f"{estimate} [{low}, {high}]"
+    return estimate if estimate == low == high else f"{estimate} [{low}, {high}]"
 
 
 def _number(value: float, digits: int) -> str:
