@@ -19,7 +19,7 @@ NOISE = 1e-12  # a column that varies by less, relative to its size, is constant
 USUAL = 0.9  # of the steps are usual ones
 FAR = 10  # times further than these is a jump
 SAMPLE = 10_000  # rows are enough to tell what is usual
-ROWS = 4096  # compared at once
+AT_ONCE = 2**20  # numbers compared, so that pictures need little memory
 
 
 def warn(name: str, doubts: Sequence[str]) -> None:
@@ -129,7 +129,7 @@ def doubt_jumps(observations: np.ndarray, ends: np.ndarray) -> list[str]:
         return []
     limit = f" Episodes last a multiple of {regular} rows until then, as with a time limit."
     return [
-        f"after {len(rows)} rows inside episodes, the first of them row {rows[0]}, observations "
+        f"after {_rows(rows)} inside episodes, the first of them row {rows[0]}, observations "
         f"jump {FAR} times further than usual.{limit * (regular >= 10)} If recordings end there, "
         "mark these rows in truncations; otherwise one recording's end is taken to lead to the "
         "start of the next."
@@ -171,11 +171,12 @@ def doubt_following(columns: Mapping[str, np.ndarray], ends: np.ndarray) -> list
         return []
     if 2 * len(apart) <= len(going):
         return [
-            f"after {len(apart)} rows inside episodes, the first of them row {apart[0]}, the "
+            f"after {_rows(apart)} inside episodes, the first of them row {apart[0]}, the "
             "episode goes on with another observation than next_observations has. If recordings "
             "end there, mark these rows in truncations; otherwise rows are missing."
         ]
-    some = apart[:: max(1, len(apart) // 1000)]
+    few = min(1000, max(10, AT_ONCE // observations[0].size))
+    some = apart[:: max(1, len(apart) // few)]
     repeated = not _differ(following, observations, some, some).any()
     others = observations[np.roll(some, len(some) // 2 + 1)]
     near = _distance(following[some], observations[some + 1])
@@ -183,7 +184,7 @@ def doubt_following(columns: Mapping[str, np.ndarray], ends: np.ndarray) -> list
         return []
     cause = "they repeat the observations of their own rows" if repeated else "rows were shuffled"
     return [
-        f"next_observations of {len(apart)} rows, the first of them row {apart[0]}, have nothing "
+        f"next_observations of {_rows(apart)}, the first of them row {apart[0]}, have nothing "
         f"to do with the observations of the rows that follow: {cause}, or one of the two is "
         "wrong. For single transitions give truncations=~terminations; else episodes, their "
         "returns and next actions mean nothing."
@@ -195,8 +196,9 @@ def _differ(
 ) -> np.ndarray:
     """Return (rows,) bool: where rows of two arrays differ."""
     differ = np.zeros(len(left_rows), bool)
-    for start in range(0, len(left_rows), ROWS):
-        part = slice(start, start + ROWS)
+    count = max(1, AT_ONCE // max(1, left[0].size))
+    for start in range(0, len(left_rows), count):
+        part = slice(start, start + count)
         other = left[left_rows[part]] != right[right_rows[part]]
         differ[part] = other.reshape(len(other), -1).any(axis=1)
     return differ
@@ -215,3 +217,8 @@ def _columns(columns: Sequence[int] | np.ndarray) -> str:
     named = ", ".join(str(column) for column in columns[:3])
     others = f" and {len(columns) - 3} others" if len(columns) > 3 else ""
     return f"column{'s' * (len(columns) > 1)} {named}{others}"
+
+
+def _rows(rows: np.ndarray) -> str:
+    """Return "1 row" or "5 rows"."""
+    return f"{len(rows)} row{'s' * (len(rows) > 1)}"

@@ -16,7 +16,6 @@ from typing import Any
 import gymnasium
 import minari
 from minari.dataset.minari_dataset import DATASET_ID_RE
-from packaging.version import Version
 
 from offline_tutor.data.dataset import DatasetError
 
@@ -127,16 +126,17 @@ def _advice(folder: Path, error: Exception) -> str:
     """Say what to do about a dataset that does not open; it may be the only copy there is."""
     installed = minari.__version__
     try:
-        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        written = Version(metadata["minari_version"])
-    except (OSError, ValueError, KeyError, TypeError):
-        written = Version(installed)
-    if str(written) not in minari.supported_dataset_versions:
-        newer = ">=" if written > Version(installed) else "=="
+        written = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))[
+            "minari_version"
+        ]
+        newer = _numbers(written) > _numbers(installed)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        written, newer = installed, False
+    if written not in minari.supported_dataset_versions:
         return (
             f"Nothing is wrong with it: Minari {written} wrote it, and Minari {installed}, which "
             f"is installed, does not read that. Install one that does: pip install "
-            f"'minari{newer}{written}'."
+            f"'minari{'>=' if newer else '=='}{written}'."
         )
     if isinstance(error, ImportError | gymnasium.error.Error):
         return "Install the packages of the environment or the format that it names."
@@ -146,6 +146,11 @@ def _advice(folder: Path, error: Exception) -> str:
         "It is damaged or incomplete. Copy or make it again; if it came from Minari's server, "
         "minari.download_dataset(id, force_download=True) fetches it again."
     )
+
+
+def _numbers(version: str) -> list[int]:
+    """Return the numbers of a version, to compare it with another."""
+    return [int(number) for number in version.split(".")]
 
 
 def fetch(name: str) -> None:

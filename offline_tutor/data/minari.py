@@ -100,8 +100,8 @@ class _Columns:
             }
         except Exception as error:  # a file may count what it likes
             raise DatasetError(
-                f"{source.id}: there is no room for its steps: {error}. Correct total_steps in "
-                "metadata.json, or load fewer episodes of it."
+                f"{source.id}: its steps cannot be counted, or there is no memory for them: "
+                f"{error}. Correct the metadata, or load fewer episodes."
             ) from error
         self.digits = {key: Digits(key) for key in ("observations", "actions", "rewards")}
 
