@@ -3,6 +3,7 @@
 import contextlib
 import json
 import lzma
+import os
 import tempfile
 import zipfile
 import zlib
@@ -26,11 +27,24 @@ UNREADABLE = (
 )
 
 
+def as_path(path: Any, argument: str) -> Path:
+    """A path that a user gave; `~` is their home. Raises ValueError where it cannot be one."""
+    given = os.fspath(path) if isinstance(path, os.PathLike) else path
+    try:
+        found = Path(given).expanduser()
+    except (TypeError, RuntimeError) as error:  # RuntimeError: nobody of that name has a home
+        raise ValueError(f"{argument} is {shown(given)}; give a path ({error})") from error
+    if not given or "\0" in str(given):
+        raise ValueError(f"{argument} is {shown(given)}; give a path")
+    return found
+
+
 def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str, Any]) -> None:
     """Writes arrays with a description that JSON can hold, replacing the old file.
 
     The write is atomic; a crash leaves the previous file.
     """
+    path = as_path(path, "path")
     text = json.dumps(description, default=_plain)
     with replacing(path) as part, part.open("wb") as file:
         np.savez(file, description=np.array(text), **arrays)

@@ -12,7 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.algorithms.algorithm import Algorithm
-from offline_tutor.checkpoints import from_numpy, load_arrays, name_leaves, save_arrays, to_numpy
+from offline_tutor.checkpoints import (
+    as_path,
+    from_numpy,
+    load_arrays,
+    name_leaves,
+    save_arrays,
+    to_numpy,
+)
 from offline_tutor.data import Normalization
 from offline_tutor.data.units import units_of
 from offline_tutor.types import Array, Continuous, Discrete, Spec, shortened
@@ -176,7 +183,7 @@ def load_policy(path: str | Path, algorithm: Algorithm | None = None) -> Policy:
     Raises FileNotFoundError, and ValueError where the file is not a policy, is damaged, or does
     not fit the algorithm.
     """
-    path = Path(path)
+    path = as_path(path, "path")
     path = path / "policy.npz" if path.is_dir() else path
     found, arrays = load_arrays(path, "policy", ADVICE)
     if not isinstance(found, dict) or "spec" not in found:

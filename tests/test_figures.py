@@ -419,10 +419,9 @@ def test_a_live_plot_shows_success_between_0_and_1(reward, whole):
     assert low < reward < high
 
 
-def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
-    """Drawing is a tenth of the time at most."""
-    clock, shown = [0.0], []
-    drawing = 2.0
+def live_frames(monkeypatch, moments, drawing):
+    """At which records a plot is drawn: 0 before the first, then at the given moments."""
+    clock, shown, records = [0.0], [], 0
 
     def put(output, **_):
         clock[0] += drawing
@@ -433,18 +432,39 @@ def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
     monkeypatch.setattr(curves, "in_notebook", lambda: True)
     monkeypatch.setattr(curves.time, "perf_counter", lambda: clock[0])
     plot, run = LivePlot("q", alt=ALT), run_of(1)
-    for records, now in ((1, 10), (2, 25), (3, 31), (4, 32)):
-        clock[0], later = now, run_of(records)
+    nothing = {"steps": run.steps[:0], "metrics": {"q": np.zeros((0, 3))}}
+    run.steps, run.metrics = nothing["steps"], nothing["metrics"]
+    plot.begin(run, ("q",))
+    for now in moments:
+        clock[0], records = now, records + 1
+        later = run_of(records)
         run.steps, run.metrics = later.steps, later.metrics
         plot(run)
-    assert shown == [1, 3, 4]  # it drew until 12, and then rested until 30; 4 is the end
+    return shown
+
+
+def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
+    """A drawing of 0.05 s earns a rest of 0.45 s; 4 is the end."""
+    assert live_frames(monkeypatch, (10, 10.4, 10.6, 10.7), 0.05) == [0, 1, 3, 4]
+
+
+def test_a_live_plot_never_rests_for_more_than_a_second(monkeypatch):
+    """However slow a drawing was: the first of all loads libraries, and waited nine-fold after."""
+    assert live_frames(monkeypatch, (10, 13.1, 16.2, 17.3), 2.0) == [0, 1, 2, 3, 4]
 
 
 def test_a_live_plot_names_what_a_run_has():
-    with pytest.raises(ValueError, match="no 'Q'; it has: q, critic_loss, return"):
+    with pytest.raises(ValueError, match=r"no 'Q'; did you mean q\? It has q, critic_loss, return"):
         LivePlot("Q", alt=ALT).draw(run_of(1))
     with pytest.raises(ValueError, match="needs `evaluate`"):
         LivePlot("return", alt=ALT).draw(run_of(1, evaluated=False))
+
+
+def test_a_live_plot_of_what_does_not_exist_is_refused_before_training():
+    run = run_of(1)
+    with pytest.raises(ValueError, match=r"no 'Q'.*It has q"):
+        LivePlot("Q", alt=ALT).begin(run, ("q",))
+    LivePlot("q", "return", alt=ALT).begin(run, ("q", "return"))
 
 
 def test_a_live_plot_refuses_a_bad_description_before_training():

@@ -1,41 +1,42 @@
 """Checks made before training starts."""
 
-import numbers
-import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
+import jax
 
 from offline_tutor.algorithms.algorithm import Algorithm
-from offline_tutor.algorithms.hyperparameters import Hyperparameters
+from offline_tutor.algorithms.hyperparameters import Hyperparameters, is_whole
+from offline_tutor.data.sampling import uniform
+from offline_tutor.training.interface import check_hashable, check_rows
 from offline_tutor.types import shown
 
 MOST_SEEDS = 10_000  # that train at once
+LARGEST = 2**31 - 1  # number that a compiled loop counts to
 
 
 def check_sizes(**sizes: Any) -> list[int]:
     """The sizes as int, 1e6 too. Raises ValueError where one is not a whole number from 1 on."""
     for name, size in sizes.items():
-        number = isinstance(size, int | float | np.number) and not isinstance(size, bool | np.bool_)
-        if not number or not np.isfinite(size) or size < 1 or size != int(size):
-            raise ValueError(f"{name} is {shown(size)}; it must be a whole number, at least 1")
+        if not is_whole(size) or not 1 <= size <= LARGEST:
+            raise ValueError(
+                f"{name} is {shown(size)}; it must be a whole number, at least 1 and at most {LARGEST}"
+            )
     return [int(size) for size in sizes.values()]
 
 
 def check_seeds(seeds: Any) -> tuple[int, ...]:
     """The seeds, as int. Raises ValueError where they are not seeds, or one comes twice."""
-    if isinstance(seeds, numbers.Integral) and not isinstance(seeds, bool):
+    if is_whole(seeds):
         if not 1 <= seeds <= MOST_SEEDS:
             raise ValueError(
                 f"seeds is {shown(seeds)}; it must be how many, at least 1 and at most {MOST_SEEDS}: "
                 "one seed of that number is seeds=[number]"
             )
         seeds = range(int(seeds))
-    try:
-        found = tuple(operator.index(seed) for seed in seeds)
-    except TypeError as error:
-        raise ValueError(f"seeds is {shown(seeds)}; give how many, or whole numbers") from error
+    if not isinstance(seeds, Iterable) or not all(map(is_whole, found := tuple(seeds))):
+        raise ValueError(f"seeds is {shown(seeds)}; give how many, or whole numbers")
+    found = tuple(map(int, found))
     if not found or len(set(found)) < len(found) or min(found) < 0 or max(found) >= 2**32:
         raise ValueError(
             f"seeds is {shown(seeds)}; give one or more, each once, from 0 to 2**32 - 1"
@@ -43,16 +44,42 @@ def check_seeds(seeds: Any) -> tuple[int, ...]:
     return found
 
 
-def check_algorithm(algorithm: Any) -> Algorithm:
-    """The algorithm. Raises TypeError where it lacks what training needs."""
-    needed = ("name", "Config", "init", "update", "act")
-    lacking = [name for name in needed if not hasattr(algorithm, name)]
-    if lacking:
+def check_calls(evaluate: Any, callbacks: Any) -> tuple[Any, ...]:
+    """The callbacks. Raises TypeError where they or `evaluate` cannot be called."""
+    if evaluate is not None and not callable(evaluate):
         raise TypeError(
-            f"algorithm is {algorithm!r}, which has no {', '.join(lacking)}; give one such as "
-            "offline_tutor.algorithms.TD3_BC, or replace(TD3_BC, ...)"
+            f"evaluate is {evaluate!r}; give a function of the policy, such as "
+            "lambda policy: offline_tutor.evaluate(policy, environment)"
         )
-    return algorithm
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks is {callbacks!r}; give a list of functions, [...]")
+    found = tuple(callbacks)
+    for place, callback in enumerate(found):
+        if not callable(callback):
+            raise TypeError(
+                f"callbacks[{place}] is {callback!r}; give a function that is called with the Run"
+            )
+    return found
+
+
+def check_draws(draw_rows: Any, num_rows: int, batch_size: int) -> None:
+    """An error where `draw_rows` names rows that are not there: JAX would take others unsaid."""
+    if not callable(draw_rows):
+        raise TypeError(
+            f"draw_rows is {draw_rows!r}; give a function of offline_tutor.data.sampling"
+        )
+    check_hashable("draw_rows", draw_rows)
+    if draw_rows is uniform:
+        return
+    keys = jax.random.split(jax.random.key(0), 64)
+    drawn = jax.jit(
+        jax.vmap(lambda key: check_rows(draw_rows(key, num_rows, batch_size), batch_size))
+    )(keys)
+    low, high = int(drawn.min()), int(drawn.max())
+    if low < 0 or high >= num_rows:
+        raise ValueError(
+            f"draw_rows gives row {low if low < 0 else high}; there are {num_rows}, counted from 0"
+        )
 
 
 def check_configs(algorithm: Algorithm, config: Any) -> tuple[Hyperparameters, ...]:

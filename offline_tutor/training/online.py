@@ -13,12 +13,8 @@ from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.data import Normalization
 from offline_tutor.data.units import units_of
 from offline_tutor.policies import Policy
-from offline_tutor.training.checks import (
-    check_algorithm,
-    check_configs,
-    check_seeds,
-    check_sizes,
-)
+from offline_tutor.training.checks import check_calls, check_configs, check_seeds, check_sizes
+from offline_tutor.training.interface import check_act, check_algorithm, check_update
 from offline_tutor.training.loop import Evaluate, Loop
 from offline_tutor.training.rows import Rows, seed_axes
 from offline_tutor.training.run import Run, new_run
@@ -62,7 +58,7 @@ def train_online(
     `algorithm.explore`. Options are those of `train`, without normalize and checkpoint, and with
     one configuration. Returns the run, and all that was tried: the replay buffer.
     """
-    algorithm = check_algorithm(algorithm)
+    algorithm, calls = check_algorithm(algorithm), check_calls(evaluate, callbacks)
     configs = check_configs(algorithm, config)
     if len(configs) > 1:
         raise ValueError(f"config: {len(configs)} configurations; train_online takes one at a time")
@@ -87,24 +83,27 @@ def train_online(
     live, replay, keys, diverged = rows.spread((live, replay, step_keys, diverged))
     config, units = rows.everywhere((rows.configs[0], scaling))
 
+    tried = algorithm, environment, batch_size, random_steps
+
     def advance(carry: Any, count: int, _: Any) -> tuple[Any, dict[str, Array], Array]:
-        carry, metrics = _take_steps(
-            carry, keys, config, units, algorithm, environment, batch_size, random_steps, count
-        )
+        carry, metrics = _take_steps(carry, keys, config, units, *tried, count)
         return carry, rows.real([metrics]), rows.real([carry[-1]])
 
     def states_of(carry: Any) -> tuple[Any]:
         return (carry[0],)
 
-    policy = Policy(rows.policy_state([state]), scaling, algorithm, rows.configs, spec, rows.seeds)
-    run = new_run(policy, num_steps)
-    loop = Loop(
-        rows, every, evaluate, tuple(callbacks), progress, states_of=states_of, reuses_arrays=True
-    )
     # Copies, since arrays are reused in place, and a network and its target are one at first.
     carry = jax.tree.map(jnp.copy, (state, live, replay, diverged))
+    # Tried on shapes first; what is traced here is not traced again.
+    first = min(every, num_steps)
+    _, metrics = _take_steps.trace(carry, keys, config, units, *tried, first).out_info
+    check_act(algorithm, state, config, spec, scaling.observe, live.observation.dtype)
+    policy = Policy(rows.policy_state([state]), scaling, algorithm, rows.configs, spec, rows.seeds)
+    run = new_run(policy, num_steps, metrics)
+    loop = Loop(rows, every, evaluate, calls, progress, states_of=states_of, reuses_arrays=True)
     _, _, replay, _ = loop(run, carry, advance)
-    return run, jax.tree.map(np.asarray, rows.real([replay]))
+    done = int(run.steps[-1])  # fewer where Ctrl-C stopped it
+    return run, jax.tree.map(lambda column: np.asarray(column)[:, :done], rows.real([replay]))
 
 
 def spec_of(environment: Any) -> Spec:
@@ -174,7 +173,8 @@ def _take_steps(
         replay = jax.tree.map(lambda buffer, new: buffer.at[now].set(new), replay, row)
         rows = jax.random.randint(rows_key, (batch_size,), 0, now + 1)
         batch = jax.tree.map(lambda buffer: buffer[rows], replay.transitions)
-        updated, metrics = algorithm.update(state, scaling.prepare(batch), update_key, config)
+        result = algorithm.update(state, scaling.prepare(batch), update_key, config)
+        updated, metrics = check_update(algorithm.name, state, result, ())
         learn = now >= random_steps
         diverged = jnp.where(learn & (diverged == 0) & ~_finite(updated), now + 1, diverged)
         keep = partial(jnp.where, learn & (diverged == 0))
