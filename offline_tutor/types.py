@@ -3,7 +3,7 @@
 This is the ground floor: it imports nothing from the package.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +19,8 @@ Number = float | Scalar  # of a configuration: inside jit, an array
 Returns = Float[Array, "batch quantiles"]  # several samples or quantiles of each row's return
 Samples = Float[Array, "batch samples"]  # the same, where there may be more or fewer of them
 Fractions = Float[Array, "quantiles"]  # of probability, one for each quantile
+
+Keys = tuple[tuple[str, int], ...]  # of a dictionary of vectors: their names and widths, in order
 
 # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
 Params = dict[str, dict[str, Array]]
@@ -72,10 +74,15 @@ class Discrete:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a network needs to know about a task: the shape of an observation, and the actions."""
+    """What a network needs to know about a task: the shape of an observation, and the actions.
+
+    Where observations are dictionaries of vectors, `observation_keys` says in which order these
+    are joined; it is empty where they are arrays.
+    """
 
     observation_shape: tuple[int, ...]
     actions: Continuous | Discrete
+    observation_keys: Keys = field(default=(), repr=False)
 
     @property
     def observation_dim(self) -> int:

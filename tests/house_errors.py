@@ -87,7 +87,9 @@ def limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def outcome(function: Callable[..., Any], *arguments: Any, seconds: float = 30, **named: Any) -> Any:
+def outcome(
+    function: Callable[..., Any], *arguments: Any, seconds: float = 30, **named: Any
+) -> Any:
     """What the function returns; None where it raises an error as it should."""
     with limit(seconds):
         try:

@@ -103,7 +103,9 @@ def check_policy(policy: Policy, dataset: Dataset) -> None:
     if isinstance(space, Discrete):
         assert ((actions >= 0) & (actions < space.num)).all()
     else:
-        assert (actions >= np.float32(space.low)).all() and (actions <= np.float32(space.high)).all()
+        assert (actions >= np.float32(space.low)).all() and (
+            actions <= np.float32(space.high)
+        ).all()
 
 
 def check_dataset(dataset: Dataset) -> None:
@@ -145,9 +147,7 @@ def rows(discrete: bool = False) -> dict[str, Any]:
     }
 
 
-DTYPES = pick(
-    ["f2", "f4", "f8", "i1", "i8", "u1", "u8", "b", "c8", "O", "U5", "S5", "M8[s]", "g"]
-)
+DTYPES = pick(["f2", "f4", "f8", "i1", "i8", "u1", "u8", "b", "c8", "O", "U5", "S5", "M8[s]", "g"])
 
 
 @st.composite
@@ -157,7 +157,11 @@ def damaged(draw: Any, array: np.ndarray) -> Any:
         kind = draw(pick(["value", "dtype", "shape", "length", "form", "odd", "large"]))
         if kind == "value":
             array = array.astype(object if draw(st.booleans()) else float)
-            array.flat[draw(st.integers(0, array.size - 1))] = draw(ANYTHING if array.dtype == object else NUMBERS.filter(lambda x: abs(x) < 1e300 or x != x))
+            array.flat[draw(st.integers(0, array.size - 1))] = draw(
+                ANYTHING
+                if array.dtype == object
+                else NUMBERS.filter(lambda x: abs(x) < 1e300 or x != x)
+            )
             return array
         if kind == "dtype":
             return array.astype(draw(DTYPES))
@@ -388,13 +392,17 @@ def damage_bytes(data: st.DataObject, path: Path) -> None:
         content = content[: data.draw(st.integers(0, len(content)))]
     for _ in range(data.draw(st.integers(0, 3))):
         if content:
-            content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+            content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(
+                st.integers(0, 7)
+            )
     path.write_bytes(content)
 
 
 @given(st.data())
 @examples(150)
-def test_minari_folders(recorded: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_minari_folders(
+    recorded: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     folder = tmp_path_factory.mktemp("damaged") / "data"
     shutil.copytree(recorded, folder)
     for _ in range(data.draw(st.integers(1, 2))):
@@ -451,7 +459,9 @@ def damage_arrays(data: st.DataObject, path: Path) -> None:
             np.zeros((), "f4"), np.zeros(8, [("a", "f4")]), np.zeros(2, "M8[s]"), old.astype("V4"),
         ]))  # fmt: skip
     elif kind == "value" and old.dtype.kind == "f" and old.size:
-        old.flat[data.draw(st.integers(0, old.size - 1))] = data.draw(pick([math.nan, math.inf, 1e38, 0]))
+        old.flat[data.draw(st.integers(0, old.size - 1))] = data.draw(
+            pick([math.nan, math.inf, 1e38, 0])
+        )
     else:
         text = str(arrays.get("description", "{}"))
         description = json.loads(text)
@@ -464,7 +474,9 @@ def damage_arrays(data: st.DataObject, path: Path) -> None:
             one[data.draw(pick([*sorted(one), "new"]))] = data.draw(st.one_of(JSON, NUMBERS))
         else:
             description[key] = data.draw(JSON)
-        new = data.draw(st.one_of(st.just(json.dumps(description)), st.just(json.dumps(description)), HOSTILE))
+        new = data.draw(
+            st.one_of(st.just(json.dumps(description)), st.just(json.dumps(description)), HOSTILE)
+        )
         arrays["description"] = np.array(new)
     with path.open("wb") as file:
         np.savez(file, **arrays)
@@ -477,7 +489,11 @@ def damage_archive(data: st.DataObject, path: Path) -> None:
     name = data.draw(pick(sorted(members)))
     kind = data.draw(pick(["method", "header", "pickle", "text", "folder"]))
     if kind == "header":
-        huge = {"descr": "<f4", "fortran_order": False, "shape": data.draw(pick([(10**13,), (2**63,), (-1,), (10**5,) * 3]))}
+        huge = {
+            "descr": "<f4",
+            "fortran_order": False,
+            "shape": data.draw(pick([(10**13,), (2**63,), (-1,), (10**5,) * 3])),
+        }
         buffer = io.BytesIO()
         np.lib.format.write_array_header_1_0(buffer, huge)
         members[name] = buffer.getvalue() + b"\0" * 64
@@ -503,7 +519,9 @@ def damage_file(data: st.DataObject, path: Path) -> None:
 
 @given(st.data())
 @examples(150)
-def test_policies(saved: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_policies(
+    saved: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     path = Path(shutil.copy(saved / "policy.npz", tmp_path_factory.mktemp("policy")))
     damage_file(data, path)
     policy = outcome(load_policy, path)
@@ -515,7 +533,9 @@ def test_policies(saved: Path, tmp_path_factory: pytest.TempPathFactory, data: s
 
 @given(st.data())
 @examples(100)
-def test_checkpoints(saved: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_checkpoints(
+    saved: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     path = Path(shutil.copy(saved / "checkpoint.npz", tmp_path_factory.mktemp("checkpoint")))
     damage_file(data, path)
     damaged = path.read_bytes()
@@ -544,7 +564,9 @@ WORDS = st.one_of(
     ),
     st.text(max_size=5),
 )  # fmt: skip
-TRAIN = "train bc maze/stitch-v0 --to {0}/run --steps 2 --every 2 --seeds 1 --batch-size 4 --hidden 4"
+TRAIN = (
+    "train bc maze/stitch-v0 --to {0}/run --steps 2 --every 2 --seeds 1 --batch-size 4 --hidden 4"
+)
 COMMANDS = pick([
     TRAIN, TRAIN, "evaluate {0}/policy.npz offline_tutor/PointMaze-v0 --episodes 1", "datasets {0}",
     "datasets maze/stitch-v0", "grade {0}/empty --jobs 1", "train", "evaluate", "",
@@ -554,7 +576,9 @@ LARGE = {"--steps", "--episodes", "--batch-size", "--every", "--seeds", "--hidde
 
 @given(st.data())
 @examples(100)
-def test_command_lines(saved: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_command_lines(
+    saved: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     folder = tmp_path_factory.mktemp("commands")
     shutil.copy(saved / "policy.npz", folder)
     (folder / "empty").mkdir()

@@ -326,8 +326,14 @@ def continued(**changes: Any) -> Use:
 case("a checkpoint of more steps", continued(num_steps=1), "num_steps=1")
 case("a checkpoint of other seeds", continued(seeds=2), "seeds", "checkpoint.npz")
 case("a checkpoint of other widths", continued(config=BC.Config(hidden=(5,))), "configs")
-case("a checkpoint of other data", continued(dataset=from_arrays(**rows(rewards=np.ones(8)))), "dataset")
-case("a checkpoint of another algorithm", continued(algorithm=replace(BC, name="mine")), "algorithm")
+case(
+    "a checkpoint of other data",
+    continued(dataset=from_arrays(**rows(rewards=np.ones(8)))),
+    "dataset",
+)
+case(
+    "a checkpoint of another algorithm", continued(algorithm=replace(BC, name="mine")), "algorithm"
+)
 case("a checkpoint of other minibatches", continued(batch_size=3), "batch_size")
 
 
@@ -337,8 +343,16 @@ def half_a_checkpoint(folder: Path) -> Any:
 
 
 case("half a checkpoint", saved(half_a_checkpoint), "checkpoint.npz")
-case("a file for a checkpoint", saved(lambda f: training(checkpoint=f / "policy.npz")(f)), "policy.npz")
-for what, environment in {"a name that is not there": "NoSuch-v0", "a number": 3, "None": None}.items():
+case(
+    "a file for a checkpoint",
+    saved(lambda f: training(checkpoint=f / "policy.npz")(f)),
+    "policy.npz",
+)
+for what, environment in {
+    "a name that is not there": "NoSuch-v0",
+    "a number": 3,
+    "None": None,
+}.items():
     use = lambda f, environment=environment: evaluate(training()(f).policy, environment)  # noqa: E731
     case(f"evaluate in {what}", use, "environment", str(environment))
 case("evaluate elsewhere", lambda f: evaluate(training()(f).policy, "Pendulum-v1"), "(3,)")
@@ -365,7 +379,9 @@ def command(line: str) -> Use:
 
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = cli.main([word.replace("{0}", str(folder)) for word in line.split(" ") if word])
+            status = cli.main(
+                [word.replace("{0}", str(folder)) for word in line.split(" ") if word]
+            )
         assert status in (1, 2), f"status {status}: {out.getvalue()}"
         assert status == 1 or not out.getvalue(), "it printed something before"
         raise Said((err.getvalue() or out.getvalue().splitlines()[-1]).strip())
@@ -432,7 +448,9 @@ case("submitted: a text file", handed_in("# answers", "ann.txt"), "not a noteboo
 case("submitted: an empty folder", in_folder(lambda folder: None), "no notebook")
 link = lambda folder: (folder / "a.ipynb").symlink_to(Path(__file__))  # noqa: E731
 case("submitted: a link in a folder", in_folder(link), "no notebook")
-two = lambda folder: [(folder / name).write_text('{"cells": []}') for name in ("a.ipynb", "b.ipynb")]  # noqa: E731
+two = lambda folder: [
+    (folder / name).write_text('{"cells": []}') for name in ("a.ipynb", "b.ipynb")
+]  # noqa: E731
 case("submitted: two notebooks", in_folder(two), "2 notebooks")
 
 
@@ -453,7 +471,9 @@ for what, body in {
     "wrong shape": f"{ARGUMENTS[0]}", "other numbers": f"abs({ARGUMENTS[-1]}).sum()",
 }.items():  # fmt: skip
     function = eval(f"lambda {SIGNATURE}: {body}")
-    case(f"answered: {what}", answered(function), "cloning_loss" if what != "nothing" else "Not done")
+    case(
+        f"answered: {what}", answered(function), "cloning_loss" if what != "nothing" else "Not done"
+    )
 case("answered: no function", answered(None), "cloning_loss", "missing")
 case("answered: a number", answered(3), "cloning_loss", "int")
 case("answered: other arguments", answered(lambda x: x), "cloning_loss", SIGNATURE)

@@ -142,7 +142,9 @@ def an_older_dataset(folder: Path) -> None:
 def a_class(folder: Path) -> None:
     notebooks = ROOT / "notebooks" / "exercises"
     (folder / "class").mkdir()
-    shutil.copy(notebooks / "student" / "13_behaviour_cloning.ipynb", folder / "class" / "ann.ipynb")
+    shutil.copy(
+        notebooks / "student" / "13_behaviour_cloning.ipynb", folder / "class" / "ann.ipynb"
+    )
     (folder / "class" / "bob.ipynb").touch()
     (folder / "class" / "eve.ipynb").write_text("{", encoding="utf-8")
 
@@ -152,7 +154,9 @@ def a_book(folder: Path) -> None:
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     for name in ("1_one", "2_two"):
         cells = [new_code_cell(f"print({name!r})", id="prints")]
-        nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "book" / f"{name}.ipynb")
+        nbformat.write(
+            new_notebook(cells=cells, metadata=kernel), folder / "book" / f"{name}.ipynb"
+        )
 
 
 def nothing(folder: Path) -> None:
@@ -188,7 +192,10 @@ TRIALS = {
     ),
     "save": Trial(of_code("save", SAVE), a_policy, r"saved (\d+)", policy_is),
     "dataset": Trial(
-        make, an_older_dataset, r"cartpole/expert-v0: (.*)", lambda folder, path: Path(path).exists()
+        make,
+        an_older_dataset,
+        r"cartpole/expert-v0: (.*)",
+        lambda folder, path: Path(path).exists(),
     ),
     "grade": Trial(grade, a_class, r"\[\d/3\] (\w+):", result_is_kept),
     "book": Trial(of_code("book", BOOK), a_book),
@@ -320,7 +327,9 @@ class Moment:
 
 def choose(rng: random.Random, made: Undisturbed, by_change: bool) -> Moment:
     if by_change and made.changes:
-        return Moment(change=rng.randint(1, made.changes), delay=rng.choice([0, rng.random() / 100]))
+        return Moment(
+            change=rng.randint(1, made.changes), delay=rng.choice([0, rng.random() / 100])
+        )
     return Moment(seconds=rng.uniform(0, made.seconds))
 
 

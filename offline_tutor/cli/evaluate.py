@@ -47,7 +47,7 @@ def find(environment: str) -> Any:
     except (gymnasium.error.Error, ImportError) as error:
         raise ValueError(f"{environment} cannot be made: {error}") from error
     functional = getattr(made.unwrapped, "func_env", None)  # this package's own: much faster
-    return functional if hasattr(functional, "max_episode_steps") else made
+    return functional if hasattr(functional, "max_episode_steps") else made.spec
 
 
 def print_returns(returns: np.ndarray, seeds: Sequence[int] | None) -> None:

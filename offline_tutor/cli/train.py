@@ -14,9 +14,9 @@ from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.checkpoints import as_path
 from offline_tutor.cli.evaluate import find, print_returns
 from offline_tutor.data import load_dataset
-from offline_tutor.evaluation import _check_fits, evaluate
+from offline_tutor.evaluation import evaluate
 from offline_tutor.files import replacing
-from offline_tutor.policies import Policy
+from offline_tutor.spaces import check_fits
 from offline_tutor.training import Run, train
 from offline_tutor.types import Spec
 
@@ -121,13 +121,8 @@ def choose_seeds(seeds: tuple[int, ...], seed: int | None) -> int | tuple[int, .
 
 def check_task(spec: Spec, environment: Any) -> None:
     """A ValueError where a policy for that task could not play in the environment at the end."""
-    from gymnasium.spaces import Dict
-    from gymnasium.spaces.utils import flatten_space
-
-    seen = environment.observation_space
-    seen = flatten_space(seen) if isinstance(seen, Dict) else seen
-    policy = Policy(None, None, None, (), spec)  # type: ignore[arg-type]
-    _check_fits(policy, seen, environment.action_space)
+    made = environment.make() if hasattr(environment, "make") else environment  # of its EnvSpec
+    check_fits(spec, made)
 
 
 def write_metrics(run: Run, path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from offline_tutor.data.columns import shorten
 from offline_tutor.data.dataset import DatasetError
+from offline_tutor.spaces import continuous
 from offline_tutor.types import Continuous, Discrete
 
 LONG = 20  # numbers in a row that a message does not show in full
@@ -49,27 +50,28 @@ def check_bounds(name: str, bounds: Any, action_dim: int) -> Continuous:
             raise TypeError("not two bounds")
         with np.errstate(over="ignore"):
             low, high = (np.broadcast_to(np.float64(bound), (action_dim,)) for bound in bounds)
-            low, high = low.astype(np.float32), high.astype(np.float32)
+            ends = low.astype(np.float32), high.astype(np.float32)
     except (TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
             f"{name}: the bounds of the actions are {shorten(bounds)}; they must be a smallest and "
             f"a largest action, numbers or arrays of {action_dim}."
         ) from error
-    if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
+    if not (np.isfinite(ends).all() and (low <= high).all()):
         raise DatasetError(
             f"{name}: the bounds of the actions are {low} and {high}; they must be finite, and the "
-            "first smaller than the second: give action_bounds=(smallest, largest), not a pair for "
+            "first not larger than the second: give action_bounds=(smallest, largest), not a pair for "
             "each number. Policies are built to stay within them."
         )
-    _check_width(name, low, high)
-    return Continuous(tuple(low.tolist()), tuple(high.tolist()))
+    _check_width(name, *ends)
+    return continuous(low, high)
 
 
 def _check_width(name: str, low: np.ndarray, high: np.ndarray) -> None:
     """Raise DatasetError where float32 cannot hold the middle and half the width of a range."""
     with np.errstate(over="ignore", under="ignore"):
         middle, half = (high + low) / 2, (high - low) / 2
-    held = np.isfinite(middle) & np.isfinite(half) & (half >= np.finfo(np.float32).tiny)
+    held = np.isfinite(middle) & np.isfinite(half)
+    held &= (half == 0) | (half >= np.finfo(np.float32).tiny)
     if not held.all():
         column = int(np.argmin(held))
         raise DatasetError(
@@ -106,7 +108,7 @@ def check_values(
     actions = np.asarray(columns["actions"])
     if isinstance(space, Continuous):
         low, high = np.array(space.low, np.float32), np.array(space.high, np.float32)
-        slack = 1e-5 * (high - low)  # room for rounding errors
+        slack = 1e-5 * (high - low) + np.spacing(np.maximum(-low, high))  # of rounding
         inside = (actions >= low - slack) & (actions <= high + slack)
         problem = f"is outside the space from {list(space.low)} to {list(space.high)}"
         fault.where(~inside, "actions", actions, problem, "Clip it, or give the true action_bounds")

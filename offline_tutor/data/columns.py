@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from offline_tutor.data.dataset import DatasetError
+from offline_tutor.types import shown
 
 # By the kind of a NumPy type: what it is, and what to do about it.
 NOT_NUMBERS = {
@@ -73,9 +74,8 @@ def _uneven(values: Any) -> str:
 
 
 def shorten(value: Any) -> str:
-    """Return a value with its type, at most 60 characters of it."""
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'}, of type {type(value).__name__}"
+    """Return a value, cut short where it is long, with its type."""
+    return f"{shown(value)}, of type {type(value).__name__}"
 
 
 def check_shape(name: str, key: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,10 @@ from offline_tutor.data.checks import Places, check_bounds, check_values
 from offline_tutor.data.dataset import Dataset, DatasetError
 from offline_tutor.data.doubts import Digits, doubt_bounds, warn
 from offline_tutor.data.memory import empty_aligned
+from offline_tutor.spaces import join, spec_of
 from offline_tutor.types import Continuous, Discrete, Spec, Transitions
 
 if TYPE_CHECKING:
-    import gymnasium
     import minari
 
 EACH_STEP = ("actions", "rewards", "terminations", "truncations")
@@ -38,9 +39,9 @@ def load_dataset(
         download: whether to fetch a dataset that is not on this machine.
         action_bounds: the smallest and the largest action; by default those of the recorded space.
 
-    If an observation is a dictionary of vectors, these are concatenated in the order of Gymnasium's
-    `FlattenObservation`. An episode whose recording stops before the episode ends counts as
-    truncated; a row that is both terminated and truncated counts as terminated.
+    If an observation is a dictionary of vectors, these are joined in the order of the recorded
+    space, and `Dataset.spec` remembers it. An episode whose recording stops before the episode
+    ends counts as truncated; a row that is both terminated and truncated counts as terminated.
 
     Raises:
         DatasetError: if it cannot be found, fetched, read or trusted.
@@ -61,7 +62,7 @@ def load_dataset(
 def _read(source: minari.MinariDataset, bounds: Any = None) -> tuple[Dataset, list[str]]:
     """Copy a Minari dataset into arrays allocated in advance; return it with doubts about it."""
     name = source.id
-    spec = _spec(name, source.observation_space, source.action_space, bounds)
+    spec = _spec(source, bounds)
     if bounds is not None and isinstance(spec.actions, Discrete):
         raise DatasetError(
             f"{name}: action_bounds is {bounds}, and its actions are discrete, without bounds; "
@@ -137,7 +138,9 @@ class _Columns:
             raise ValueError(
                 f"it ends at row {stop}, the metadata counts {self.source.total_steps}"
             )
-        observations = _vectors(episode["observations"], self.source.observation_space)
+        observations = episode["observations"]
+        if self.spec.observation_keys:
+            observations = join(observations, self.spec.observation_keys)
         for key in ("observations", *EACH_STEP):
             values = _array(key, observations if key == "observations" else episode[key])
             array, rows = self.arrays[key], steps + (key == "observations")
@@ -243,41 +246,18 @@ class _Group(Mapping[str, Any]):
         return len(self.group)
 
 
-def _vectors(node: Any, space: gymnasium.Space) -> np.ndarray:
-    """Return the observations (steps + 1, observation) of an episode as one array."""
-    parts = getattr(space, "spaces", None)
-    if parts is None:
-        return node
-    return np.concatenate([_vectors(node[key], part) for key, part in parts.items()], axis=1)
-
-
-def _spec(
-    name: str,
-    observation_space: gymnasium.Space,
-    action_space: gymnasium.Space,
-    bounds: tuple[Any, Any] | None,
-) -> Spec:
-    """Translate Gymnasium's spaces; raise DatasetError for those that are not supported."""
-    from gymnasium import spaces
-
-    parts = [observation_space]
-    if isinstance(observation_space, spaces.Dict):
-        parts = list(observation_space.spaces.values())
-    widths = [
-        part.shape[0] for part in parts if isinstance(part, spaces.Box) and len(part.shape) == 1
-    ]
-    if len(widths) < len(parts):
+def _spec(source: minari.MinariDataset, bounds: Any) -> Spec:
+    """Sizes and bounds. Raises DatasetError for spaces that are not supported."""
+    try:
+        spec = spec_of(source)
+    except ValueError as error:
+        raise DatasetError(f"{source.id}: {error}") from error
+    if len(spec.observation_shape) != 1:
         raise DatasetError(
-            f"{name}: observations are {observation_space}. Only vectors, or a dictionary of "
-            "vectors, can be used; turn them into vectors and pass those to from_arrays."
+            f"{source.id}: observations are {source.observation_space}. Only vectors, or a "
+            "dictionary of vectors, are read from files; pass others as arrays to from_arrays."
         )
-    shape = (sum(widths),)
-    if isinstance(action_space, spaces.Discrete) and action_space.start == 0:
-        return Spec(shape, Discrete(int(action_space.n)))
-    if isinstance(action_space, spaces.Box) and len(action_space.shape) == 1:
-        bounds = (action_space.low, action_space.high) if bounds is None else bounds
-        return Spec(shape, check_bounds(name, bounds, action_space.shape[0]))
-    raise DatasetError(
-        f"{name}: actions are {action_space}. Only vectors within bounds, or discrete actions that "
-        "count from 0, can be used; turn them into one of these for from_arrays."
-    )
+    if isinstance(spec.actions, Continuous):
+        bounds = (spec.actions.low, spec.actions.high) if bounds is None else bounds
+        spec = replace(spec, actions=check_bounds(source.id, bounds, spec.action_dim))
+    return spec

@@ -42,7 +42,8 @@ class Normalization(NamedTuple):
         """Convert actions (..., action) from environment units to algorithm units."""
         if self.action_centre is None or self.action_half_range is None:
             return actions
-        return (actions - self.action_centre) / self.action_half_range
+        half = self.action_half_range
+        return (actions - self.action_centre) / (half + (half == 0))  # 0 where nothing may vary
 
     def prepare(self, transitions: Transitions) -> Transitions:
         """Convert recorded transitions to algorithm units."""

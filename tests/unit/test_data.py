@@ -93,6 +93,9 @@ def box(size, high):
     return gymnasium.spaces.Box(-high, high, (size,))
 
 
+PICTURES = gymnasium.spaces.Box(-9.0, 9.0, (3, 1))
+
+
 # Arrays of one's own
 
 
@@ -197,7 +200,7 @@ def test_discrete_actions_are_integers():
         (make_arrays(rewards=np.zeros(11)), {}, "one row a transition, but has .*'rewards': 11"),
         (make_arrays(observations="text"), {}, "observations is not an array of numbers"),
         (make_arrays(observations=[[1, 2], [3]]), {}, "observations is not an array of numbers"),
-        (make_arrays(), {"action_bounds": (1, -1)}, "they must be finite, and the first smaller"),
+        (make_arrays(), {"action_bounds": (1, -1)}, "finite, and the first not larger"),
         (make_arrays(), {"action_bounds": (-np.inf, 1)}, "they must be finite"),
         (make_arrays(), {"action_bounds": ([1, 2, 3], 1)}, "numbers or arrays of 2"),
         (
@@ -242,6 +245,18 @@ def test_normalization_standardises_and_returns():
     assert np.allclose(units.to_environment(rows.actions), dataset.transitions.actions, atol=1e-5)
     assert np.allclose(units.to_environment(np.float32([[-1, -1], [1, 1]])), [[1, 1], [5, 6]])
     assert rows.observations.dtype == rows.actions.dtype == np.float32
+
+
+def test_an_action_that_may_not_vary_is_kept():
+    """Its range is a point, here one that float32 does not have."""
+    actions = make_arrays()["actions"] * [1, 0] + [0, 0.1]
+    dataset = from_arrays(**make_arrays(actions=actions), action_bounds=([-1, 0.1], [1, 0.1]))
+    units = normalization(dataset, observations=False)
+    rows = units.prepare(dataset.transitions)
+    assert np.array_equal(rows.actions[:, 1], np.zeros(12))
+    assert np.array_equal(units.to_environment(rows.actions)[:, 1], np.full(12, 0.1, np.float32))
+    with pytest.raises(DatasetError, match=r"actions, row 0 .* is outside"):
+        from_arrays(**make_arrays(), action_bounds=([-1, 0.1], [1, 0.1]))
 
 
 def test_normalization_survives_a_constant_observation():
@@ -305,7 +320,24 @@ def test_dictionaries_of_vectors_are_joined_as_gymnasium_joins_them(minari_root)
     first = {key: column[0].astype(np.float32) for key, column in source[0].observations.items()}
     expected = gymnasium.spaces.flatten(space, first)
     assert np.array_equal(dataset.transitions.observations[0], expected)
-    assert dataset.spec.observation_dim == 3
+    assert dataset.spec == Spec(
+        (3,), Continuous((-2.0, -2.0), (2.0, 2.0)), (("goal", 1), ("place", 2))
+    )
+
+
+def test_dictionaries_inside_dictionaries_are_joined_too(minari_root):
+    inner = gymnasium.spaces.Dict({"place": box(2, 9.0), "goal": box(1, 9.0)})
+    write_minari(
+        observe=lambda rows: {
+            "arm": {"place": rows[:, :2], "goal": rows[:, 2:]},
+            "time": rows[:, :1],
+        },
+        observation_space=gymnasium.spaces.Dict({"time": box(1, 9.0), "arm": inner}),
+    )
+    dataset = load_dataset("test/small-v0")
+    assert dataset.spec.observation_keys == (("arm/goal", 1), ("arm/place", 2), ("time", 1))
+    rows = dataset.transitions.observations
+    assert np.array_equal(rows[:, 1], rows[:, 3]) and not np.array_equal(rows[:, 0], rows[:, 3])
 
 
 def test_discrete_actions_of_minari(minari_root):
@@ -318,6 +350,11 @@ def test_discrete_actions_of_minari(minari_root):
     [
         ({"action_space": gymnasium.spaces.MultiDiscrete([5, 5])}, "actions are MultiDiscrete"),
         ({"action_space": gymnasium.spaces.Discrete(3, start=1)}, "count from 0"),
+        ({"action_space": gymnasium.spaces.MultiBinary(2)}, "actions are MultiBinary"),
+        (
+            {"observe": lambda rows: rows[:, :, None], "observation_space": PICTURES},
+            "small-v0: observations are Box.* pass others as arrays",
+        ),
         ({"action_space": box(2, np.inf)}, "must be finite"),
         ({"action_space": box(2, 0.1)}, "actions, row 0 .* outside"),
         ({"observation_space": gymnasium.spaces.Discrete(4)}, "observations are Discrete"),

@@ -146,7 +146,9 @@ def _notebook_of(
 ) -> Notebook:
     """The notebook of the chapter: found by its name, as the only one, or by its exercises."""
     if path.is_symlink():
-        raise UnreadableError("it is a link, and links are not followed: submit the notebook itself")
+        raise UnreadableError(
+            "it is a link, and links are not followed: submit the notebook itself"
+        )
     files = notebooks(path)
     if not files:
         what = "there is no notebook in the folder" if path.is_dir() else "it is not a notebook"
