@@ -10,7 +10,14 @@ import numpy as np
 from offline_tutor.data.checks import Places, check_bounds, check_values
 from offline_tutor.data.columns import check_shape, to_array, to_flags, to_float32
 from offline_tutor.data.dataset import Dataset, DatasetError
-from offline_tutor.data.doubts import Digits, doubt_bounds, doubt_following, doubt_jumps, warn
+from offline_tutor.data.doubts import (
+    Digits,
+    count_rows,
+    doubt_bounds,
+    doubt_following,
+    doubt_jumps,
+    warn,
+)
 from offline_tutor.data.memory import take_rows
 from offline_tutor.types import Continuous, Discrete, Spec, Transitions
 
@@ -179,14 +186,14 @@ def _left_out(name: str, columns: dict[str, np.ndarray], marked: bool) -> list[s
         return []
     stops = np.flatnonzero(cut | columns["terminations"]) + 1
     longest = np.diff(stops, prepend=0).max()
-    known = "" if marked else (
-        f" Without truncations, there are {len(stops)} episodes, the longest of {longest} rows; if "
-        "recordings ended elsewhere, mark their last rows."
-    )  # fmt: skip
+    known = (
+        f" Without truncations, the longest episode has {longest} rows; if recordings ended within "
+        "it, mark their last rows."
+    )
     return [
         "next_observations were inferred from the rows that follow; left out: "
-        f"{cut.sum()} rows that cut an episode, because the arrays do not show what followed."
-        f"{known}"
+        f"{count_rows(np.flatnonzero(cut))} that cut an episode, because the arrays do not show "
+        f"what followed.{'' if marked else known}"
     ]
 
 

@@ -48,36 +48,37 @@ def check_bounds(name: str, bounds: Any, action_dim: int) -> Continuous:
     try:
         if isinstance(bounds, str | Mapping):
             raise TypeError("not two bounds")
-        with np.errstate(over="ignore"):
-            low, high = (np.broadcast_to(np.float64(bound), (action_dim,)) for bound in bounds)
-            ends = low.astype(np.float32), high.astype(np.float32)
+        low, high = (np.broadcast_to(np.float64(bound), (action_dim,)) for bound in bounds)
     except (TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
             f"{name}: the bounds of the actions are {shorten(bounds)}; they must be a smallest and "
             f"a largest action, numbers or arrays of {action_dim}."
         ) from error
-    if not (np.isfinite(ends).all() and (low <= high).all()):
+    if not (np.isfinite(low) & np.isfinite(high) & (low <= high)).all():
         raise DatasetError(
             f"{name}: the bounds of the actions are {low} and {high}; they must be finite, and the "
-            "first not larger than the second: give action_bounds=(smallest, largest), not a pair for "
-            "each number. Policies are built to stay within them."
+            "first not larger than the second: give action_bounds=(smallest, largest), not a pair "
+            "for each number. Policies are built to stay within them."
         )
-    _check_width(name, *ends)
-    return continuous(low, high)
+    space = continuous(low, high)
+    _check_width(name, space)
+    return space
 
 
-def _check_width(name: str, low: np.ndarray, high: np.ndarray) -> None:
+def _check_width(name: str, space: Continuous) -> None:
     """Raise DatasetError where float32 cannot hold the middle and half the width of a range."""
+    low, high = np.array(space.low, np.float32), np.array(space.high, np.float32)
     with np.errstate(over="ignore", under="ignore"):
         middle, half = (high + low) / 2, (high - low) / 2
-    held = np.isfinite(middle) & np.isfinite(half)
-    held &= (half == 0) | (half >= np.finfo(np.float32).tiny)
-    if not held.all():
-        column = int(np.argmin(held))
+    wide = ~np.isfinite(middle) | ~np.isfinite(half)
+    bad = wide | ((half > 0) & (half < np.finfo(np.float32).tiny))
+    if bad.any():
+        column = int(np.argmax(bad))
         raise DatasetError(
             f"{name}: the bounds of action {column} are {low[column]} and {high[column]}, a range "
-            "that is too wide or too narrow for float32. Policies scale actions by half of it: "
-            "give bounds near what the actions reach, action_bounds=(smallest, largest)."
+            f"too {'wide' if wide[column] else 'narrow'} for float32. Policies scale actions by "
+            "half of it: give bounds near what the actions reach, action_bounds=(smallest, "
+            "largest)."
         )
 
 

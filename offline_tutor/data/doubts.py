@@ -129,7 +129,7 @@ def doubt_jumps(observations: np.ndarray, ends: np.ndarray) -> list[str]:
         return []
     limit = f" Episodes last a multiple of {regular} rows until then, as with a time limit."
     return [
-        f"after {_rows(rows)} inside episodes, the first of them row {rows[0]}, observations "
+        f"after {count_rows(rows)} inside episodes, the first of them row {rows[0]}, observations "
         f"jump {FAR} times further than usual.{limit * (regular >= 10)} If recordings end there, "
         "mark these rows in truncations; otherwise one recording's end is taken to lead to the "
         "start of the next."
@@ -171,7 +171,7 @@ def doubt_following(columns: Mapping[str, np.ndarray], ends: np.ndarray) -> list
         return []
     if 2 * len(apart) <= len(going):
         return [
-            f"after {_rows(apart)} inside episodes, the first of them row {apart[0]}, the "
+            f"after {count_rows(apart)} inside episodes, the first of them row {apart[0]}, the "
             "episode goes on with another observation than next_observations has. If recordings "
             "end there, mark these rows in truncations; otherwise rows are missing."
         ]
@@ -184,7 +184,7 @@ def doubt_following(columns: Mapping[str, np.ndarray], ends: np.ndarray) -> list
         return []
     cause = "they repeat the observations of their own rows" if repeated else "rows were shuffled"
     return [
-        f"next_observations of {_rows(apart)}, the first of them row {apart[0]}, have nothing "
+        f"next_observations of {count_rows(apart)}, the first of them row {apart[0]}, have nothing "
         f"to do with the observations of the rows that follow: {cause}, or one of the two is "
         "wrong. For single transitions give truncations=~terminations; else episodes, their "
         "returns and next actions mean nothing."
@@ -219,6 +219,6 @@ def _columns(columns: Sequence[int] | np.ndarray) -> str:
     return f"column{'s' * (len(columns) > 1)} {named}{others}"
 
 
-def _rows(rows: np.ndarray) -> str:
+def count_rows(rows: np.ndarray) -> str:
     """Return "1 row" or "5 rows"."""
     return f"{len(rows)} row{'s' * (len(rows) > 1)}"

@@ -63,11 +63,6 @@ def _read(source: minari.MinariDataset, bounds: Any = None) -> tuple[Dataset, li
     """Copy a Minari dataset into arrays allocated in advance; return it with doubts about it."""
     name = source.id
     spec = _spec(source, bounds)
-    if bounds is not None and isinstance(spec.actions, Discrete):
-        raise DatasetError(
-            f"{name}: action_bounds is {bounds}, and its actions are discrete, without bounds; "
-            "leave it out."
-        )
     columns = _Columns(source, spec)
     stops, doubts = columns.read(), columns.doubts()
     places = Places(name, stops, source.episode_indices, partial(_without, source))
@@ -258,6 +253,11 @@ def _spec(source: minari.MinariDataset, bounds: Any) -> Spec:
             "dictionary of vectors, are read from files; pass others as arrays to from_arrays."
         )
     if isinstance(spec.actions, Continuous):
-        bounds = (spec.actions.low, spec.actions.high) if bounds is None else bounds
-        spec = replace(spec, actions=check_bounds(source.id, bounds, spec.action_dim))
+        given = (spec.actions.low, spec.actions.high) if bounds is None else bounds
+        return replace(spec, actions=check_bounds(source.id, given, spec.action_dim))
+    if bounds is not None:
+        raise DatasetError(
+            f"{source.id}: action_bounds is {bounds}, and its actions are discrete, without "
+            "bounds; leave it out."
+        )
     return spec
