@@ -20,6 +20,7 @@ from gymnasium.wrappers import FlattenObservation, TimeLimit, TransformObservati
 import offline_tutor.environments  # noqa: F401  (registers its own)
 from offline_tutor.policies import Policy
 from offline_tutor.spaces import check_actions, check_fits, check_whole, join
+from offline_tutor.types import Spec
 
 MAX_STEPS = 10_000  # in one episode, where nothing else limits it
 
@@ -52,6 +53,12 @@ def returns_of(
                 for policy, row in zip(policies, seeds, strict=True)
             ]
         )
+
+
+def check_task(spec: Spec, environment: Any) -> None:
+    """Raises what `returns_of` would for a policy that was trained for `spec`."""
+    with _copies(environment, 1) as (made,):
+        check_fits(spec, made)
 
 
 @contextlib.contextmanager
@@ -112,7 +119,7 @@ def _limit(environment: gymnasium.Env, max_steps: int | None) -> int | None:
         f"{environment} has no time limit: if an episode does not end by itself, evaluate gives up "
         f"after {MAX_STEPS} steps. Give max_steps=..., or gymnasium.make(..., "
         "max_episode_steps=...)",
-        stacklevel=5,
+        stacklevel=4,
     )
     return MAX_STEPS
 

@@ -11,7 +11,7 @@ import numpy as np
 from offline_tutor.policies import Policy
 from offline_tutor.spaces import actions_of, check_actions, check_fits, check_whole
 from offline_tutor.training.checks import check_sizes
-from offline_tutor.types import Array, Continuous, Discrete
+from offline_tutor.types import Array, Continuous, Discrete, Spec
 
 
 class Trajectories(NamedTuple):
@@ -141,6 +141,16 @@ def evaluate(
     keys = jax.random.split(_random_key(key), num_rows)  # starts of its own for each
     policies = [policy.seed(row) for row in range(num_rows)]
     return returns_of(policies, environment, _seeds(keys, episodes), max_steps)
+
+
+def check_task(spec: Spec, environment: Any) -> None:
+    """Raises what `evaluate` would for a policy of that task, before anything is trained."""
+    if _is_functional(environment):
+        check_fits(spec, environment)
+    else:
+        from offline_tutor import episodes
+
+        episodes.check_task(spec, environment)
 
 
 def _seeds(keys: Any, episodes: int) -> np.ndarray:

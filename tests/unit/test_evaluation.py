@@ -160,6 +160,17 @@ def test_beliefs_are_of_critics_in_func_envs() -> None:
             evaluation.compare_values(asked, environment, discount=0.5)
 
 
+def test_a_task_can_be_held_against_an_environment_before_training() -> None:
+    spec = spec_of(environments.Pendulum())
+    for environment in (environments.Pendulum(), "Pendulum-v1", gymnasium.make("Pendulum-v1")):
+        evaluation.check_task(spec, environment)
+    for environment in (environments.PointMaze(), "CartPole-v1", gymnasium.make("CartPole-v1")):
+        with pytest.raises(ValueError, match=r"the policy takes \(3,\)"):
+            evaluation.check_task(spec, environment)
+    with pytest.raises(TypeError, match="the class PointMaze; give"):
+        evaluation.check_task(spec, environments.PointMaze)
+
+
 class Starts(gymnasium.Env):
     """An episode of one step, which pays what it started with."""
 
