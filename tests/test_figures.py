@@ -454,8 +454,10 @@ def test_a_live_plot_never_rests_for_more_than_a_second(monkeypatch):
 
 
 def test_a_live_plot_names_what_a_run_has():
-    with pytest.raises(ValueError, match=r"no 'Q'; did you mean q\? It has q, critic_loss, return"):
+    with pytest.raises(ValueError, match=r"no 'Q'\. It has q, critic_loss, return"):
         LivePlot("Q", alt=ALT).draw(run_of(1))
+    with pytest.raises(ValueError, match=r"'critic_los'; did you mean critic_loss\?"):
+        LivePlot("critic_los", alt=ALT).draw(run_of(1))
     with pytest.raises(ValueError, match="needs `evaluate`"):
         LivePlot("return", alt=ALT).draw(run_of(1, evaluated=False))
 

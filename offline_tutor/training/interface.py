@@ -11,7 +11,7 @@ from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.checkpoints import name_leaves
 from offline_tutor.types import Array, Discrete, Spec
 
-ROWS = 3  # of the minibatch on which `act` and `value` are tried
+ROWS = 3  # of the minibatch on which `act` is tried
 
 
 def check_algorithm(algorithm: Any) -> Algorithm:
@@ -117,7 +117,7 @@ def check_act(
     observe: Callable[[Array], Array],
     dtype: Any,
 ) -> None:
-    """A TypeError where `act` or `value` does not fit the task, with `states` of several seeds."""
+    """A TypeError where `act` does not fit the task; `states` are those of several seeds."""
     name, discrete = algorithm.name, isinstance(spec.actions, Discrete)
     state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), states)
     state = state._replace(step=jax.ShapeDtypeStruct((), states.step.dtype))
@@ -137,11 +137,6 @@ def check_act(
             f"act of {name!r} gives {_describe(actions)}; for this task, with {spec.actions}, it "
             f"must give {wanted}"
         )
-    value = getattr(algorithm, "value", None)
-    if value is not None:
-        found = ask(value)
-        if not _is_array(found) or found.shape != (ROWS,):
-            raise TypeError(f"value of {name!r} gives {_describe(found)}; it must give (batch,)")
 
 
 def check_rows(indices: Any, batch_size: int) -> Array:

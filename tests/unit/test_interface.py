@@ -40,8 +40,8 @@ def no_count(state: Any, batch: Any, key: Any, config: Any) -> Any:
     return updated._replace(step=state.step), metrics
 
 
-def first(leaf: Any) -> Any:
-    return leaf[..., :1]
+def first_of(params: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[..., :1], params)
 
 
 @dataclass
@@ -85,7 +85,7 @@ ALGORITHMS: dict[str, tuple[Any, str]] = {
     "no metrics": (after(lambda state, metrics: state), "gives a State; it must give state, metr"),
     "nothing": (after(lambda state, metrics: None), "update of 'mine' gives nothing; it must"),
     "another shape": (
-        after(lambda state, metrics: (state._replace(actor=jax.tree.map(first, state.actor)), metrics)),
+        after(lambda state, metrics: (state._replace(actor=first_of(state.actor)), metrics)),
         r"state.actor.* was float32\(4,\) and is float32\(1,\); it must stay",
     ),
     "another type": (
@@ -107,9 +107,6 @@ ALGORITHMS: dict[str, tuple[Any, str]] = {
     "actions that are indices": (
         replace(MINE, act=lambda state, x, config: BC.act(state, x, config).argmax(-1)),
         r"act of 'mine' gives int32 \(batch,\)",
-    ),
-    "values of another size": (
-        replace(MINE, value=BC.act), r"value of 'mine' gives float32 \(batch, 2\); it must"
     ),
     "a plain Config": (replace(MINE, Config=Plain), "Config of 'mine' is .*Plain.*Hyperparameters"),
     "no function": (replace(MINE, update=3), "update of 'mine' is 3; give a function"),

@@ -88,6 +88,7 @@ def test_the_replay_is_not_held_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         gone.append(carry[2].transitions.observations.is_deleted())
         return after
 
+    watched.trace = take_steps.trace  # type: ignore
     monkeypatch.setattr(online, "_take_steps", watched)
     seen: list[float] = []
     run, _ = training.train_online(

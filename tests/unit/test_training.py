@@ -220,6 +220,8 @@ def test_resumes_to_the_same_bits(tmp_path: Path, every: int) -> None:
 KILLED_OPTIONS = OPTIONS | {"seeds": 2, "num_steps": 405, "every": 15}
 KILLED = """
     import sys, time
+    sys.path.insert(0, "tests")
+    import conftest  # functions whose shapes are checked are others
     from tests.unit.test_training import DATASET, KILLED_OPTIONS, TD3_BC, training
     slowly = lambda run: (print(run.steps[-1], flush=True), time.sleep(0.05))
     training.train(TD3_BC, DATASET, **KILLED_OPTIONS, checkpoint=sys.argv[1], callbacks=[slowly])
