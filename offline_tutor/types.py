@@ -3,6 +3,7 @@
 This is the ground floor: it imports nothing from the package.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -121,7 +122,7 @@ class Spec:
 def shown(value: Any) -> str:
     """A value in a message: on one line, and not longer than one wants to read."""
     try:
-        return shortened(repr(value))
+        return shortened(re.sub(r" at 0x[0-9a-f]+", "", repr(value)))
     except Exception:  # code of a user's class, or a number with more digits than Python prints
         return f"a {type(value).__name__}"
 

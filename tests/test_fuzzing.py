@@ -121,7 +121,9 @@ def train_on(dataset: Dataset, normalize: bool = False) -> None:
     if dataset.spec.observation_shape != (3,) or len(dataset) not in (8, 7):
         return
     discrete = isinstance(dataset.spec.actions, Discrete)
-    if not discrete and dataset.spec.action_dim != 2 or discrete and dataset.spec.num_actions != 3:
+    if (not discrete and dataset.spec.action_dim != 2) or (
+        discrete and dataset.spec.num_actions != 3
+    ):
         return
     algorithm = BC_DISCRETE if discrete else BC
     config = algorithm.Config(hidden=(4,))

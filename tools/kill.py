@@ -406,7 +406,7 @@ def attempt(trial: Trial, made: Undisturbed, moment: Moment, parent: Path) -> st
 
 
 def kill_often(trials: list[str], moments: int, seed: int, base: Path) -> list[list[str]]:
-    """Rows of the table: number, command, moment, how much was reported as saved, what came of it."""
+    """Rows of the table: number, command, moment, how much was saved by then, what came of it."""
     rng, rows = random.Random(seed), []
     made = {name: undisturbed(TRIALS[name], base / name) for name in trials}
     while len(rows) < moments:

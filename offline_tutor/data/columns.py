@@ -68,7 +68,7 @@ def _uneven(values: Any) -> str:
     """Return which row of a list is longer or shorter than the first, or nothing."""
     if not isinstance(values, list | tuple):
         return ""
-    sizes = [np.size(row) if isinstance(row, list | tuple | np.ndarray) else 1 for row in values]
+    sizes = [len(row) if isinstance(row, list | tuple) else np.size(row) for row in values]
     odd = [row for row, size in enumerate(sizes) if size != sizes[0]]
     return f"row 0 has {sizes[0]} numbers, row {odd[0]} has {sizes[odd[0]]}" if odd else ""
 
@@ -105,7 +105,7 @@ def _hint(key: str, array: np.ndarray, axes: int) -> str:
             " Continuous actions are (n, action): numpy.asarray(actions)[:, None] makes a column "
             "of one number a row; discrete ones are (n,) and need num_actions."
         )
-    return ""
+    return " Give one value for each row."
 
 
 def to_flags(name: str, key: str, values: Any) -> np.ndarray:
