@@ -395,7 +395,7 @@ TRAIN = "train bc maze/stitch-v0 --to {0}/x "
 for line, part in {
     "train bc no/such-v0 --to {0}/x": "no/such-v0", "train bc {0} --to {0}/x": "metadata.json",
     "train bc cartpole/mixed-v0 --to {0}/x": "2 discrete", "train dqn maze/stitch-v0 --to {0}/x": "continuous",
-    TRAIN + "--steps 0": "0", TRAIN + "--steps -5": "-5", TRAIN + "--steps many": "many",
+    TRAIN + "--num-steps 0": "0", TRAIN + "--num-steps -5": "-5", TRAIN + "--num-steps many": "many",
     TRAIN + "--batch-size 0": "0", TRAIN + "--seeds 0": "seeds", TRAIN + "--every 0": "every",
     TRAIN + "--hidden 0": "hidden", TRAIN + "--hidden 4.5": "--hidden", TRAIN + "--beta 1": "--beta",
     TRAIN + "--actor-learning-rate -1": "actor_learning_rate", TRAIN + "--max-action 2": "max_action",
@@ -473,9 +473,7 @@ for what, body in {
     "wrong shape": f"{ARGUMENTS[0]}", "other numbers": f"abs({ARGUMENTS[-1]}).sum()",
 }.items():  # fmt: skip
     function = eval(f"lambda {SIGNATURE}: {body}")
-    case(
-        f"answered: {what}", answered(function), "cloning_loss" if what != "nothing" else "Not done"
-    )
+    case(f"answered: {what}", answered(function), "Not")
 case("answered: no function", answered(None), "cloning_loss", "missing")
 case("answered: a number", answered(3), "cloning_loss", "int")
 case("answered: other arguments", answered(lambda x: x), "cloning_loss", SIGNATURE)

@@ -108,7 +108,7 @@ def train(steps: int) -> Callable[[Path], list[str]]:
     """The command line that trains two tiny seeds for so many steps."""
     words = "offline_tutor.cli train td3_bc maze/stitch-v0 --every 10 --seeds 2 --batch-size 8"
     return lambda folder: [
-        *words.split(), *f"--hidden 8 8 --steps {steps} --to {folder}/run".split()
+        *words.split(), *f"--hidden 8 8 --num-steps {steps} --to {folder}/run".split()
     ]  # fmt: skip
 
 

@@ -37,11 +37,13 @@ def to_array(name: str, key: str, values: Any) -> np.ndarray:
         if np.ma.is_masked(values):
             row = int(np.argwhere(np.ma.getmaskarray(values))[0][0])
             raise TypeError(f"row {row} is masked; fill it or leave it out")
-    except (
-        Exception
-    ) as error:  # ragged lists, tensors that need gradients: they raise what they like
-        reason = _uneven(values) or str(error).rstrip(".")
-        hint = f" Give {key}.detach().cpu().numpy()." if hasattr(values, "detach") else ""
+    except Exception as error:  # tensors that need gradients and their kin raise what they like
+        reason, hint = _uneven(values), ""
+        if reason or "inhomogeneous" in str(error):
+            reason, hint = reason or "its rows differ in shape", " Give rows that are all alike."
+        if hasattr(values, "detach"):
+            hint = f" Give {key}.detach().cpu().numpy()."
+        reason = reason or str(error).rstrip(".")
         raise DatasetError(f"{name}: {key} is not an array of numbers: {reason}.{hint}") from error
     return array
 

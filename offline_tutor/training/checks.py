@@ -21,7 +21,8 @@ def check_sizes(**sizes: Any) -> list[int]:
     for name, size in sizes.items():
         if not is_whole(size) or not 1 <= size <= LARGEST:
             raise ValueError(
-                f"{name} is {shown(size)}; it must be a whole number, at least 1 and at most {LARGEST}"
+                f"{name} is {shown(size)}; it must be a whole number, at least 1 and at most "
+                f"{LARGEST}"
             )
     return [int(size) for size in sizes.values()]
 
@@ -31,8 +32,8 @@ def check_seeds(seeds: Any) -> tuple[int, ...]:
     if is_whole(seeds):
         if not 1 <= seeds <= MOST_SEEDS:
             raise ValueError(
-                f"seeds is {shown(seeds)}; it must be how many, at least 1 and at most {MOST_SEEDS}: "
-                "one seed of that number is seeds=[number]"
+                f"seeds is {shown(seeds)}; it must be how many, at least 1 and at most "
+                f"{MOST_SEEDS}: one seed of that number is seeds=[number]"
             )
         seeds = range(int(seeds))
     if not isinstance(seeds, Iterable) or not all(map(is_whole, found := tuple(seeds))):
@@ -61,7 +62,8 @@ def check_calls(evaluate: Any, callbacks: Any) -> tuple[Any, ...]:
     for place, callback in enumerate(found):
         if not callable(callback):
             raise TypeError(
-                f"callbacks[{place}] is {shown(callback)}; give a function that is called with the Run"
+                f"callbacks[{place}] is {shown(callback)}; give a function that is called with "
+                "the Run"
             )
     return found
 

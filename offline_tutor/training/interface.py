@@ -25,17 +25,17 @@ def check_algorithm(algorithm: Any) -> Algorithm:
         )
     name, config = algorithm.name, algorithm.Config
     if not isinstance(name, str) or not name:
-        raise TypeError(f"name of {shown(algorithm)} is {shown(name)}; give a text, such as 'mine'")
+        raise TypeError(f"name of {shown(algorithm)} is {name!r}; give a text, such as 'mine'")
     if not (isinstance(config, type) and issubclass(config, Hyperparameters)):
         raise TypeError(
-            f"Config of {shown(name)} is {shown(config)}; give a class of hyper-parameters: "
+            f"Config of {name!r} is {shown(config)}; give a class of hyper-parameters: "
             "class Config(Hyperparameters), of offline_tutor.algorithms.hyperparameters"
         )
     for function in ("init", "update", "act", "value", "explore"):
         found = getattr(algorithm, function, None)
         if not callable(found) and (found is not None or function in needed):
-            raise TypeError(f"{function} of {shown(name)} is {shown(found)}; give a function")
-    check_hashable(f"algorithm {shown(name)}", algorithm)
+            raise TypeError(f"{function} of {name!r} is {shown(found)}; give a function")
+    check_hashable(f"algorithm {name!r}", algorithm)
     return algorithm
 
 
@@ -55,12 +55,12 @@ def check_init(name: str, states: Any) -> None:
     fields = getattr(states, "_fields", ())
     if "step" not in fields:
         raise TypeError(
-            f"init of {shown(name)} gives {_kind(states)}; it must give a NamedTuple with a counter, "
+            f"init of {name!r} gives {_kind(states)}; it must give a NamedTuple with a counter, "
             "step=jnp.zeros((), int)"
         )
     if jnp.ndim(states.step) != 1 or not jnp.issubdtype(_dtype(states.step), jnp.integer):
         raise TypeError(
-            f"init of {shown(name)} gives a step that is {_form(states.step, seeds=1)}; it must be a "
+            f"init of {name!r} gives a step that is {_form(states.step, seeds=1)}; it must be a "
             "whole number: jnp.zeros((), int)"
         )
 
@@ -71,9 +71,7 @@ def check_update(name: str, before: Any, result: Any, shape: tuple[int, ...]) ->
     Raises TypeError where the state has not the form that it had, or metrics are not numbers.
     """
     if not isinstance(result, tuple) or len(result) != 2 or hasattr(result, "_fields"):
-        raise TypeError(
-            f"update of {shown(name)} gives {_kind(result)}; it must give state, metrics"
-        )
+        raise TypeError(f"update of {name!r} gives {_kind(result)}; it must give state, metrics")
     after, metrics = result
     forms = [
         {part: _form(leaf) for part, leaf in name_leaves(state, "state").items()}
@@ -83,11 +81,11 @@ def check_update(name: str, before: Any, result: Any, shape: tuple[int, ...]) ->
         had, has = (form.get(part, "nothing") for form in forms)
         if had != has:
             raise TypeError(
-                f"update of {shown(name)}: {part} was {had} and is {has}; it must stay what init made it"
+                f"update of {name!r}: {part} was {had} and is {has}; it must stay what init made it"
             )
     if str(jax.tree.structure(before)) != str(jax.tree.structure(after)):
         raise TypeError(
-            f"update of {shown(name)} gives {_kind(after)} as its state; it must be {_kind(before)}, as "
+            f"update of {name!r} gives {_kind(after)} as its state; it must be {_kind(before)}, as "
             "init made it"
         )
     _check_metrics(name, metrics, shape)
@@ -97,18 +95,16 @@ def check_update(name: str, before: Any, result: Any, shape: tuple[int, ...]) ->
 def _check_metrics(name: str, metrics: Any, shape: tuple[int, ...]) -> None:
     if not isinstance(metrics, dict):
         raise TypeError(
-            f"update of {shown(name)} gives metrics that are {_kind(metrics)}; give a dict of numbers, "
+            f"update of {name!r} gives metrics that are {_kind(metrics)}; give a dict of numbers, "
             "such as {'loss': loss}"
         )
     for key, metric in metrics.items():
         if not isinstance(key, str):
-            raise TypeError(
-                f"update of {shown(name)} has a metric named {key!r}; name it by a text"
-            )
+            raise TypeError(f"update of {name!r} has a metric named {key!r}; name it by a text")
         if not _is_array(metric) or jnp.shape(metric) != shape:
             what = _form(metric) if _is_array(metric) else _kind(metric)
             raise TypeError(
-                f"update of {shown(name)}: the metric {key!r} is {what}; it must be one number for each "
+                f"update of {name!r}: the metric {key!r} is {what}; it must be one number for each "
                 "step, such as a mean"
             )
 
@@ -138,7 +134,7 @@ def check_act(
     ):  # fmt: skip
         wanted = "whole numbers (batch,)" if discrete else f"numbers (batch, {spec.action_dim})"
         raise TypeError(
-            f"act of {shown(name)} gives {_describe(actions)}; for this task, with {spec.actions}, it "
+            f"act of {name!r} gives {_describe(actions)}; for this task, with {spec.actions}, it "
             f"must give {wanted}"
         )
 

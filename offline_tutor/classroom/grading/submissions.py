@@ -160,8 +160,8 @@ def _notebook_of(
     fitting = [each for each in _readable(files, max_bytes) if wanted & {*each.grade_ids}]
     if len(fitting) != 1:
         raise UnreadableError(
-            f"there are {len(files)} notebooks, and {len(fitting)} with these exercises: submit one, "
-            f"or call it {chapter}.ipynb"
+            f"there are {len(files)} notebooks, and {len(fitting)} with these exercises: submit "
+            f"one, or call it {chapter}.ipynb"
         )
     return fitting[0]
 
@@ -189,18 +189,19 @@ def read_notebook(file: Path, max_bytes: int) -> Notebook:
     except (ValueError, RecursionError) as error:
         reason = printable(error, 100)
         raise UnreadableError(
-            f"it is not valid JSON, as a notebook must be ({reason}): submit the file that Jupyter saved"
+            f"it is not valid JSON, as a notebook must be ({reason}): submit the file that "
+            "Jupyter saved"
         ) from None
     cells = content.get("cells") if isinstance(content, dict) else None
     if not isinstance(cells, list):
         raise UnreadableError(
-            "it is JSON without cells, so not a notebook of the current format: submit the file that "
-            "Jupyter saved"
+            "it is JSON without cells, so not a notebook of the current format: submit the file "
+            "that Jupyter saved"
         )
     if len(cells) > MAX_CELLS:
         raise UnreadableError(
-            f"it has {len(cells)} cells, but at most {MAX_CELLS} are run: delete those that are not "
-            "of the assignment"
+            f"it has {len(cells)} cells, but at most {MAX_CELLS} are run: delete those that are "
+            "not of the assignment"
         )
     code = [cell for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
     about = [_nbgrader(cell) for cell in code]
