@@ -20,7 +20,8 @@ OURS = (ValueError, TypeError, FileNotFoundError, NotADirectoryError, Diverged)
 LONGEST = 450  # characters
 # What to do: an imperative at the beginning of a clause, or what must be.
 ADVICE = re.compile(
-    r"""\b(give|must|should|become|are\ fetched\ by|needs?|takes|makes|see|may\ help|gives\ one\ more\ step)\b
+    r"""\b(give|must|should|become|are\ fetched\ by
+    |needs?|takes|makes|see|may\ help|gives\ one\ more\ step)\b
     |\bTo\ \w+[\w ]*:
     |(^|[:.;,(]\s|\b(?:or|and|then)\s)(?:please\s)?(give|use|choose|wait|delete|leave|take|flatten
     |clip|make|fetch|keep|find|train|install|pip|register|start|put|submit|clear|pass|call|ask|set

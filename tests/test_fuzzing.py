@@ -178,7 +178,7 @@ def damaged(draw: Any, array: np.ndarray) -> Any:
             return draw(pick([
                 array.tolist(), tuple(array.tolist()), jnp.asarray(array.astype(np.float32)),
                 np.ma.masked_array(array, array > 0), np.ma.masked_array(array), list(array),
-                array[::-1], np.asfortranarray(array), iter(array.tolist()), array.tolist()[:-1] + [[]],
+                array[::-1], np.asfortranarray(array), iter(array.tolist()), [*array.tolist()[:-1], []],
                 {"a": array}, str(array.tolist()), memoryview(np.ascontiguousarray(array, float)),
             ]))  # fmt: skip
         if kind == "large":

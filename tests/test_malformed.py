@@ -450,9 +450,13 @@ case("submitted: a text file", handed_in("# answers", "ann.txt"), "not a noteboo
 case("submitted: an empty folder", in_folder(lambda folder: None), "no notebook")
 link = lambda folder: (folder / "a.ipynb").symlink_to(Path(__file__))  # noqa: E731
 case("submitted: a link in a folder", in_folder(link), "no notebook")
-two = lambda folder: [
-    (folder / name).write_text('{"cells": []}') for name in ("a.ipynb", "b.ipynb")
-]
+
+
+def two(folder: Path) -> None:
+    for name in ("a.ipynb", "b.ipynb"):
+        (folder / name).write_text('{"cells": []}', encoding="utf-8")
+
+
 case("submitted: two notebooks", in_folder(two), "2 notebooks")
 
 

@@ -34,7 +34,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from tools.chapters import ROOT
 
 PYTHON = [sys.executable, "-m"]
-LONGEST = 120  # seconds of one command
+LONGEST = 600  # seconds of one command
 # Bits that no two runs share: how long it took, and when a lock or a database was last used.
 NOT_COMPARED = re.compile(r"\.lock$|\.db$|/results/.*\.json$|-journal$")
 
