@@ -151,3 +151,25 @@ def test_a_killed_process_leaves_no_half_a_program(tmp_path: Path) -> None:
     execute.mend_compilation_cache(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"whole-cache", "whole-atime", ".lockfile"}
     execute.mend_compilation_cache(tmp_path / "not there yet")
+
+
+def test_a_cache_that_a_killed_process_left_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry without its file, files without an entry, and fingerprints of what is dropped."""
+    monkeypatch.setattr(execute, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(execute, "FINGERPRINTS", tmp_path / "cache" / "fingerprints.json")
+    chapter = chapter_in(tmp_path, "1")
+    monkeypatch.setattr(execute, "chapters", lambda: [chapter])
+    hashkey, cache = execute.key(chapter.notebook), execute.get_cache(tmp_path / "cache")
+    done = nbformat.from_dict(chapter.notebook)
+    done.cells[0].execution_count = 1
+    bundle = execute.CacheBundleIn(done, str(chapter.path))
+    cache.cache_notebook_bundle(bundle)
+    execute.record({hashkey: "of an older package"})
+    file = tmp_path / "cache" / "executed" / hashkey / "base.ipynb"
+    file.unlink()
+    assert execute.drop_stale() == [chapter]
+    assert execute.recorded() == {}
+    assert not file.parent.exists()
+    cache.cache_notebook_bundle(bundle)

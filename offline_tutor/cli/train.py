@@ -14,11 +14,9 @@ from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.checkpoints import as_path
 from offline_tutor.cli.evaluate import find, print_returns
 from offline_tutor.data import load_dataset
-from offline_tutor.evaluation import evaluate
+from offline_tutor.evaluation import check_task, evaluate
 from offline_tutor.files import replacing
-from offline_tutor.spaces import check_fits
 from offline_tutor.training import Run, train
-from offline_tutor.types import Spec
 
 
 def listed() -> dict[str, Callable[[], int]]:
@@ -117,12 +115,6 @@ def choose_seeds(seeds: tuple[int, ...], seed: int | None) -> int | tuple[int, .
     if seeds != (5,):
         raise ValueError(f"--seed is {seed} and --seeds {seeds}: give one of the two")
     return (seed,)
-
-
-def check_task(spec: Spec, environment: Any) -> None:
-    """A ValueError where a policy for that task could not play in the environment at the end."""
-    made = environment.make() if hasattr(environment, "make") else environment  # of its EnvSpec
-    check_fits(spec, made)
 
 
 def write_metrics(run: Run, path: Path) -> None:
