@@ -146,10 +146,10 @@ def test_numbers_that_no_float_holds_are_refused(value: object) -> None:
     """The first has more digits than a float, the second is an integer to NumPy."""
     for field in ("discount", "policy_delay"):
         with pytest.raises(ValueError, match=rf"{field} is .*; it must be a"):
-            td3_bc.Config(**{field: value})
+            TD3_BC.Config(**{field: value})
 
 
 def test_a_long_value_is_cut_short() -> None:
     with pytest.raises(ValueError, match=r"hidden is \('xxx.* \.\.\.; it must be") as caught:
-        td3_bc.Config(hidden=("x" * 500,))
+        TD3_BC.Config(hidden=("x" * 500,))
     assert len(str(caught.value)) < 250

@@ -702,7 +702,7 @@ def test_damaged_records_of_a_checkpoint_are_refused(name: str, value: Any, tmp_
     if value is not None:
         arrays[f"records.{name}"] = np.array(value)
     np.savez(tmp_path / checkpoints.NAME, **arrays)
-    with pytest.raises(ValueError, match="records are damaged.*delete the file"):
+    with pytest.raises(ValueError, match=r"records are damaged.*delete the file"):
         training.train(TD3_BC, DATASET, num_steps=40, **options)
 
 
