@@ -20,7 +20,7 @@ from gymnasium.wrappers import FlattenObservation, TimeLimit, TransformObservati
 import offline_tutor.environments  # noqa: F401  (registers its own)
 from offline_tutor.policies import Policy
 from offline_tutor.spaces import check_actions, check_fits, check_whole, join
-from offline_tutor.types import Spec
+from offline_tutor.types import Spec, shortened
 
 MAX_STEPS = 10_000  # in one episode, where nothing else limits it
 
@@ -77,7 +77,9 @@ def _copies(environment: Any, count: int) -> Iterator[list[gymnasium.Env]]:
             made = [gymnasium.make(environment) for _ in range(count)]
         except (gymnasium.error.Error, ImportError) as error:
             raise ValueError(
-                f"environment is {environment!r}, which cannot be made: {error}"
+                f"environment is {environment!r}, which cannot be made "
+                f"({shortened(str(error), 160)}): give one that is registered, and whose packages "
+                "are installed"
             ) from error
         for one in made:
             stack.callback(one.close)

@@ -24,7 +24,9 @@ from offline_tutor.checkpoints import (
 from offline_tutor.data import Normalization
 from offline_tutor.data.units import units_of
 from offline_tutor.spaces import join
-from offline_tutor.types import Array, Continuous, Discrete, Spec
+from offline_tutor.types import Array, Continuous, Discrete, Spec, shortened
+
+ADVICE = "give a file that Policy.save wrote"
 
 
 @partial(
@@ -240,11 +242,9 @@ def load_policy(path: str | Path, algorithm: Algorithm | None = None) -> Policy:
     not fit the algorithm.
     """
     path = _file(path)
-    found, arrays = load_arrays(path, "policy")
+    found, arrays = load_arrays(path, "policy", ADVICE)
     if not isinstance(found, dict) or "spec" not in found:
-        raise ValueError(
-            f"{path} is not a policy but a checkpoint, perhaps: Policy.save writes one"
-        )
+        raise ValueError(f"{path} is not a policy but a checkpoint, perhaps: {ADVICE}")
     try:
         algorithm = algorithm or _find_algorithm(found["algorithm"])
         if algorithm.name != found["algorithm"]:
@@ -262,7 +262,9 @@ def load_policy(path: str | Path, algorithm: Algorithm | None = None) -> Policy:
         TypeError,
         ValueError,
     ) as error:
-        raise ValueError(f"{path} is not a policy that can be read here: {error}") from error
+        raise ValueError(
+            f"{path} is not a policy that can be read here: {shortened(str(error), 160)}; {ADVICE}"
+        ) from error
     return Policy(state, units, algorithm, configs, spec, seeds)
 
 
@@ -304,9 +306,12 @@ def _read_like(tree: Any, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
     leaves = []
     for name, like in name_leaves(tree, prefix).items():
         try:
-            leaves.append(from_numpy(arrays[name], like))
+            leaf = from_numpy(arrays[name], like)
         except ValueError as error:
             raise ValueError(f"{name} is {error}") from error
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not jnp.isfinite(leaf).all():
+            raise ValueError(f"{name} has numbers that are not finite")
+        leaves.append(leaf)
     return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 

@@ -190,3 +190,25 @@ def test_ctrl_c_keeps_the_chapters_that_have_run_and_says_so(tmp_path: Path) -> 
     shown, _ = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "Notebooks: 1 of 2 have run and are kept; the same command, given again" in shown
+
+
+def test_a_cache_that_a_killed_process_left_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry without its file, files without an entry, and fingerprints of what is dropped."""
+    monkeypatch.setattr(execute, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(execute, "FINGERPRINTS", tmp_path / "cache" / "fingerprints.json")
+    chapter = chapter_in(tmp_path, "1")
+    monkeypatch.setattr(execute, "chapters", lambda: [chapter])
+    hashkey, cache = execute.key(chapter.notebook), execute.get_cache(tmp_path / "cache")
+    done = nbformat.from_dict(chapter.notebook)
+    done.cells[0].execution_count = 1
+    bundle = execute.CacheBundleIn(done, str(chapter.path))
+    cache.cache_notebook_bundle(bundle)
+    execute.record({hashkey: "of an older package"})
+    file = tmp_path / "cache" / "executed" / hashkey / "base.ipynb"
+    file.unlink()
+    assert execute.drop_stale() == [chapter]
+    assert execute.recorded() == {}
+    assert not file.parent.exists()
+    cache.cache_notebook_bundle(bundle)

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 import jax
 import numpy as np
 
+from offline_tutor.types import shown
+
 
 class Range(NamedTuple):
     """The numbers that a field may hold, both ends included, or the lower one left out."""
@@ -23,9 +25,13 @@ class Range(NamedTuple):
     above: bool = False  # whether `low` itself is left out
 
     def holds(self, number: float) -> bool:
-        """Whether the number lies inside. NaN and infinity never do."""
+        """Whether the number lies inside. NaN, infinity and what no float can hold never do."""
+        try:
+            number = float(number)
+        except OverflowError:
+            return False
         inside = self.low < number if self.above else self.low <= number
-        return bool(inside and number <= self.high and math.isfinite(number))
+        return inside and number <= self.high and math.isfinite(number)
 
     def __str__(self) -> str:
         """In words, for messages."""
@@ -111,7 +117,7 @@ class Hyperparameters:
                 return value  # a number under way through jit or vmap
             if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0:
                 value = value.item()
-            if _is_number(value, int | float | np.number) and allowed.holds(value):
+            if _is_number(value, int | float | np.integer | np.floating) and allowed.holds(value):
                 return float(value)
             raise self._error(name, value, f"a number, {allowed}")
         if kinds == {int}:
@@ -134,7 +140,7 @@ class Hyperparameters:
         return value
 
     def _error(self, name: str, value: Any, wanted: str) -> ValueError:
-        return ValueError(f"{_owner(type(self))}: {name} is {value!r}; it must be {wanted}")
+        return ValueError(f"{_owner(type(self))}: {name} is {shown(value)}; it must be {wanted}")
 
 
 class _Doc:
@@ -206,10 +212,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def is_whole(value: Any) -> bool:
     """Whether it is a whole number; 1e4 is one."""
-    return _is_number(value, int | float | np.number) and bool(
-        np.isfinite(value) and value == int(value)
-    )
+    if not _is_number(value, int | float | np.integer | np.floating):
+        return False
+    return isinstance(value, int | np.integer) or float(value).is_integer()
 
 
 def _is_number(value: Any, kinds: Any) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_)
+    """Whether it is one of these kinds of number. A duration of NumPy's is an integer to NumPy."""
+    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_ | np.timedelta64)

@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_: _say(name, message)
             return _run(asked)
     except (ArithmeticError, OSError, TypeError, ValueError, RuntimeError) as error:
-        _say(name, "\n".join([str(error), *getattr(error, "__notes__", [])]))
+        notes = [note for note in getattr(error, "__notes__", []) if "JAX_TRACEBACK" not in note]
+        _say(name, "\n".join([str(error), *notes]))
         return 2
     except SystemExit as stop:  # tyro's, after help or a usage error
         return int(stop.code or 0)

@@ -41,11 +41,15 @@ def find(environment: str) -> Any:
     import gymnasium
 
     import offline_tutor.environments  # noqa: F401  (registers its own)
+    from offline_tutor.types import shortened
 
     try:
         made = gymnasium.make(environment)
     except (gymnasium.error.Error, ImportError) as error:
-        raise ValueError(f"{environment} cannot be made: {error}") from error
+        raise ValueError(
+            f"{environment} cannot be made: {shortened(str(error), 160)} Give the id of one that "
+            "is registered, and whose packages are installed."
+        ) from error
     functional = getattr(made.unwrapped, "func_env", None)  # this package's own: much faster
     return functional if hasattr(functional, "max_episode_steps") else made.spec
 

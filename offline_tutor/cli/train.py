@@ -15,6 +15,7 @@ from offline_tutor.checkpoints import as_path
 from offline_tutor.cli.evaluate import find, print_returns
 from offline_tutor.data import load_dataset
 from offline_tutor.evaluation import check_task, evaluate
+from offline_tutor.files import replacing
 from offline_tutor.training import Run, train
 
 
@@ -118,7 +119,7 @@ def choose_seeds(seeds: tuple[int, ...], seed: int | None) -> int | tuple[int, .
 
 def write_metrics(run: Run, path: Path) -> None:
     """A row for each record and seed: the step, the seed, and each metric's mean since the last."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["step", "seed", *run.metrics])
         for record, step in enumerate(run.steps):

@@ -181,7 +181,9 @@ def _left_out(name: str, columns: dict[str, np.ndarray], marked: bool) -> list[s
     """Say how many rows have no next observation; raise DatasetError if none has one."""
     cut = columns["truncations"]
     if cut.all():
-        raise DatasetError(f"{name}: no row is left, since every row cuts an episode.")
+        raise DatasetError(
+            f"{name}: no row is left, since every row cuts an episode. Give next_observations."
+        )
     if not cut.any():
         return []
     stops = np.flatnonzero(cut | columns["terminations"]) + 1

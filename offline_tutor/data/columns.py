@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from offline_tutor.data.dataset import DatasetError
+from offline_tutor.types import shown
 
 # By the kind of a NumPy type: what it is, and what to do about it.
 NOT_NUMBERS = {
@@ -36,11 +37,13 @@ def to_array(name: str, key: str, values: Any) -> np.ndarray:
         if np.ma.is_masked(values):
             row = int(np.argwhere(np.ma.getmaskarray(values))[0][0])
             raise TypeError(f"row {row} is masked; fill it or leave it out")
-    except (
-        Exception
-    ) as error:  # ragged lists, tensors that need gradients: they raise what they like
-        reason = _uneven(values) or str(error).rstrip(".")
-        hint = f" Give {key}.detach().cpu().numpy()." if hasattr(values, "detach") else ""
+    except Exception as error:  # tensors that need gradients and their kin raise what they like
+        reason, hint = _uneven(values), ""
+        if reason or "inhomogeneous" in str(error):
+            reason, hint = reason or "its rows differ in shape", " Give rows that are all alike."
+        if hasattr(values, "detach"):
+            hint = f" Give {key}.detach().cpu().numpy()."
+        reason = reason or str(error).rstrip(".")
         raise DatasetError(f"{name}: {key} is not an array of numbers: {reason}.{hint}") from error
     return array
 
@@ -67,15 +70,14 @@ def _uneven(values: Any) -> str:
     """Return which row of a list is longer or shorter than the first, or nothing."""
     if not isinstance(values, list | tuple):
         return ""
-    sizes = [np.size(row) if isinstance(row, list | tuple | np.ndarray) else 1 for row in values]
+    sizes = [len(row) if isinstance(row, list | tuple) else np.size(row) for row in values]
     odd = [row for row, size in enumerate(sizes) if size != sizes[0]]
     return f"row 0 has {sizes[0]} numbers, row {odd[0]} has {sizes[odd[0]]}" if odd else ""
 
 
 def shorten(value: Any) -> str:
-    """Return a value with its type, at most 60 characters of it."""
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'}, of type {type(value).__name__}"
+    """Return a value, cut short where it is long, with its type."""
+    return f"{shown(value)}, of type {type(value).__name__}"
 
 
 def check_shape(name: str, key: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
@@ -105,7 +107,7 @@ def _hint(key: str, array: np.ndarray, axes: int) -> str:
             " Continuous actions are (n, action): numpy.asarray(actions)[:, None] makes a column "
             "of one number a row; discrete ones are (n,) and need num_actions."
         )
-    return ""
+    return " Give one value for each row."
 
 
 def to_flags(name: str, key: str, values: Any) -> np.ndarray:

@@ -18,6 +18,7 @@ import minari
 from minari.dataset.minari_dataset import DATASET_ID_RE
 
 from offline_tutor.data.dataset import DatasetError
+from offline_tutor.types import shortened
 
 # Laid out as in Minari: <name>/data/{main_data.hdf5,metadata.json}.
 ROOT = Path(__file__).parent / "embedded"
@@ -116,8 +117,8 @@ def open_folder(folder: Path) -> minari.MinariDataset:
             h5py.File(folder / "main_data.hdf5").close()
     except Exception as error:  # Minari and h5py fail here in many ways: JSON, keys, versions, HDF5
         raise DatasetError(
-            f"{folder} cannot be opened as a Minari dataset ({type(error).__name__}: {error}). "
-            f"{_advice(folder, error)}"
+            f"{folder} cannot be opened as a Minari dataset ("
+            f"{shortened(f'{type(error).__name__}: {error}', 130)}). {_advice(folder, error)}"
         ) from error
     return dataset
 
@@ -130,7 +131,7 @@ def _advice(folder: Path, error: Exception) -> str:
             "minari_version"
         ]
         newer = _numbers(written) > _numbers(installed)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         written, newer = installed, False
     if written not in minari.supported_dataset_versions:
         return (

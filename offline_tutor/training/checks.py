@@ -4,32 +4,45 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.algorithms.hyperparameters import Hyperparameters, is_whole
 from offline_tutor.data.sampling import uniform
 from offline_tutor.training.interface import check_hashable, check_rows
+from offline_tutor.types import shown
+
+MOST_SEEDS = 10_000  # that train at once
+LARGEST = 2**31 - 1  # number that a compiled loop counts to
 
 
 def check_sizes(**sizes: Any) -> list[int]:
     """The sizes as int, 1e6 too. Raises ValueError where one is not a whole number from 1 on."""
     for name, size in sizes.items():
-        if not is_whole(size) or size < 1:
-            raise ValueError(f"{name} is {size!r}; it must be a whole number, at least 1")
+        if not is_whole(size) or not 1 <= size <= LARGEST:
+            raise ValueError(
+                f"{name} is {shown(size)}; it must be a whole number, at least 1 and at most "
+                f"{LARGEST}"
+            )
     return [int(size) for size in sizes.values()]
 
 
 def check_seeds(seeds: Any) -> tuple[int, ...]:
     """The seeds, as int. Raises ValueError where they are not seeds, or one comes twice."""
     if is_whole(seeds):
-        if seeds < 1:
-            raise ValueError(f"seeds is {seeds}; it must be at least 1")
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise ValueError(
+                f"seeds is {shown(seeds)}; it must be how many, at least 1 and at most "
+                f"{MOST_SEEDS}: one seed of that number is seeds=[number]"
+            )
         seeds = range(int(seeds))
-    if not isinstance(seeds, Iterable) or not all(map(is_whole, seeds)):
-        raise ValueError(f"seeds is {seeds!r}; give how many, or whole numbers")
-    found = tuple(map(int, seeds))
+    if not isinstance(seeds, Iterable) or not all(map(is_whole, found := tuple(seeds))):
+        raise ValueError(f"seeds is {shown(seeds)}; give how many, or whole numbers")
+    found = tuple(map(int, found))
     if not found or len(set(found)) < len(found) or min(found) < 0 or max(found) >= 2**32:
-        raise ValueError(f"seeds is {seeds!r}; give one or more, each once, from 0 to 2**32 - 1")
+        raise ValueError(
+            f"seeds is {shown(seeds)}; give one or more, each once, from 0 to 2**32 - 1"
+        )
     return found
 
 
@@ -37,25 +50,36 @@ def check_calls(evaluate: Any, callbacks: Any) -> tuple[Any, ...]:
     """The callbacks. Raises TypeError where they or `evaluate` cannot be called."""
     if evaluate is not None and not callable(evaluate):
         raise TypeError(
-            f"evaluate is {evaluate!r}; give a function of the policy, such as "
+            f"evaluate is {shown(evaluate)}; give a function of the policy, such as "
             "lambda policy: offline_tutor.evaluate(policy, environment)"
         )
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks is {callbacks!r}; give a list of functions, [...]")
-    found = tuple(callbacks)
+    try:
+        found = tuple(callbacks)
+    except TypeError as error:
+        raise TypeError(
+            f"callbacks is {shown(callbacks)}; give a list of functions, [...]"
+        ) from error
     for place, callback in enumerate(found):
         if not callable(callback):
             raise TypeError(
-                f"callbacks[{place}] is {callback!r}; give a function that is called with the Run"
+                f"callbacks[{place}] is {shown(callback)}; give a function that is called with "
+                "the Run"
             )
     return found
+
+
+def check_switch(**switches: Any) -> None:
+    """A TypeError where one is neither True nor False: "no" would count as True."""
+    for name, value in switches.items():
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{name} is {shown(value)}; give True or False")
 
 
 def check_draws(draw_rows: Any, num_rows: int, batch_size: int) -> None:
     """An error where `draw_rows` names rows that are not there: JAX would take others unsaid."""
     if not callable(draw_rows):
         raise TypeError(
-            f"draw_rows is {draw_rows!r}; give a function of offline_tutor.data.sampling"
+            f"draw_rows is {shown(draw_rows)}; give a function of offline_tutor.data.sampling"
         )
     check_hashable("draw_rows", draw_rows)
     if draw_rows is uniform:
@@ -101,12 +125,12 @@ def _check_config(algorithm: Algorithm, config: Any) -> None:
     known = (*algorithm.Config.floats, *algorithm.Config.static)
     wanted = f"{algorithm.Config.__module__}.Config(...)"
     if not isinstance(config, Hyperparameters):
-        raise TypeError(f"config is {config!r}; {name} takes {wanted}")
+        raise TypeError(f"config is {shown(config)}; {name} takes {wanted}")
     lacking = [field for field in known if not hasattr(config, field)]
     surplus = [field for field in (*config.floats, *config.static) if field not in known]
     if lacking or surplus:
         what = f"has no {lacking[0]}" if lacking else f"has {surplus[0]}, which {name} has not"
-        raise TypeError(f"config is {config!r}, which {what}; {name} takes {wanted}")
+        raise TypeError(f"config is {shown(config)}, which {what}; {name} takes {wanted}")
     if getattr(config, "max_action", 1) != 1:
         raise ValueError(
             f"max_action is {config.max_action}, and training scales actions to [-1, 1]: leave it "  # type: ignore[attr-defined]

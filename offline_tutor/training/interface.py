@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.checkpoints import name_leaves
-from offline_tutor.types import Array, Discrete, Spec
+from offline_tutor.types import Array, Discrete, Spec, shown
 
 ROWS = 3  # of the minibatch on which `act` is tried
 
@@ -20,21 +20,21 @@ def check_algorithm(algorithm: Any) -> Algorithm:
     lacking = [name for name in needed if not hasattr(algorithm, name)]
     if lacking:
         raise TypeError(
-            f"algorithm is {algorithm!r}, which has no {', '.join(lacking)}; give one such as "
+            f"algorithm is {shown(algorithm)}, which has no {', '.join(lacking)}; give one such as "
             "offline_tutor.algorithms.TD3_BC, or replace(TD3_BC, ...)"
         )
     name, config = algorithm.name, algorithm.Config
     if not isinstance(name, str) or not name:
-        raise TypeError(f"name of {algorithm!r} is {name!r}; give a text, such as 'mine'")
+        raise TypeError(f"name of {shown(algorithm)} is {name!r}; give a text, such as 'mine'")
     if not (isinstance(config, type) and issubclass(config, Hyperparameters)):
         raise TypeError(
-            f"Config of {name!r} is {config!r}; give a class of hyper-parameters: "
+            f"Config of {name!r} is {shown(config)}; give a class of hyper-parameters: "
             "class Config(Hyperparameters), of offline_tutor.algorithms.hyperparameters"
         )
     for function in ("init", "update", "act", "value", "explore"):
         found = getattr(algorithm, function, None)
         if not callable(found) and (found is not None or function in needed):
-            raise TypeError(f"{function} of {name!r} is {found!r}; give a function")
+            raise TypeError(f"{function} of {name!r} is {shown(found)}; give a function")
     check_hashable(f"algorithm {name!r}", algorithm)
     return algorithm
 

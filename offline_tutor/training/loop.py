@@ -193,6 +193,7 @@ class Loop:
         if saved is None:
             return carry, 0
         carry, records = saved
+        self._check_records(run, records, folder)
         run.steps, run.evaluations = records["steps"], records["evaluations"]
         run.diverged, run.seconds = records["diverged"], float(records["seconds"])
         named = ((name.partition("metrics."), column) for name, column in records.items())
@@ -207,6 +208,20 @@ class Loop:
         if done < run.num_steps:
             self._check_evaluations(run, reported, folder)
         return carry, reported
+
+    def _check_records(self, run: Run, records: dict[str, np.ndarray], folder: str | Path) -> None:
+        """A ValueError where records are not such as `_save` writes."""
+        count, rows = len(np.atleast_1d(records.get("steps", ()))), len(self.rows)
+        wanted = {"steps": (count,), "diverged": (rows,), "seconds": (), "reported": ()}
+        wanted |= {f"metrics.{name}": (count, rows) for name in run.metrics}
+        shapes = {name: column.shape for name, column in records.items()}
+        evaluated = shapes.pop("evaluations", ())
+        numbers = all(column.dtype.kind in "iuf" for column in records.values())
+        if shapes != wanted or len(evaluated) != 3 or evaluated[1] != rows or not numbers:
+            raise ValueError(
+                f"{folder} has a checkpoint whose records are damaged: give another folder, or "
+                "delete the file to start again"
+            )
 
     def _check_evaluations(self, run: Run, reported: int, folder: str | Path) -> None:
         """A ValueError where `evaluate` does not go on with the evaluations of the checkpoint."""

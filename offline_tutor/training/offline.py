@@ -27,6 +27,7 @@ from offline_tutor.training.checks import (
     check_draws,
     check_seeds,
     check_sizes,
+    check_switch,
 )
 from offline_tutor.training.fingerprints import fingerprint_code, fingerprint_data
 from offline_tutor.training.interface import (
@@ -93,6 +94,7 @@ def train(
         num_steps=num_steps, batch_size=batch_size, every=every
     )
     check_draws(draw_rows, len(dataset), batch_size)
+    check_switch(normalize=normalize)
     folder = None if checkpoint is None else as_path(checkpoint, "checkpoint")
     scaling = normalization(dataset, observations=normalize)
     states, keys = rows.start(algorithm, dataset.spec)

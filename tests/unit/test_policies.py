@@ -1,8 +1,10 @@
 """A saved policy acts as the one that was saved, and nothing else is taken for one."""
 
 import copy
+import io
 import json
 import pickle
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +92,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any], 
     "a number out of range": (lambda d, a: d["configs"][0].update(max_action=0), "max_action is 0"),
     "an array that is missing": (lambda d, a: a.pop("state.step"), "step"),
     "a checkpoint": (lambda d, a: d.pop("spec"), "but a checkpoint"),
+    "NaN": (lambda d, a: a["state.actor['layer0']['bias']"].fill(np.nan), "not finite"),
 }
 
 
@@ -208,3 +211,41 @@ def test_a_folder_holds_its_policy_and_a_tilde_is_home(
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["best.npz", "mine", "policy.npz"]
     for path in ("~/mine", "mine/best.npz", Path("~/mine/policy.npz")):
         assert load_policy(path).spec == policy.spec
+
+
+def lying_header(path: Path) -> None:
+    """An array that says it has 10**13 numbers."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = io.BytesIO()
+    about = {"descr": "<f4", "fortran_order": False, "shape": (10**13,)}
+    np.lib.format.write_array_header_1_0(header, about)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | {"state.step.npy": header.getvalue()}).items():
+            archive.writestr(name, content)
+
+
+def other_member(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("notes.txt", b"hello")
+
+
+def described(text: str) -> Callable[[Path], None]:
+    return lambda path: np.savez(path, description=np.array(text))
+
+
+DAMAGED: dict[str, Callable[[Path], None]] = {
+    "a header that lies": lying_header,
+    "a member that is no array": other_member,
+    "brackets": described("[" * 100_000),
+    "a list": described("[1]"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_files_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "policy.npz"
+    trained(BC, CONTINUOUS).save(path)
+    DAMAGED[name](path)
+    with pytest.raises(ValueError, match=r"not a readable policy.*Policy\.save"):
+        load_policy(path)

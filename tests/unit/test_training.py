@@ -687,3 +687,31 @@ def test_discrete_actions_are_refused() -> None:
     )  # fmt: skip
     with pytest.raises(ValueError, match="2 discrete actions"):
         training.train(TD3_BC, dataset, num_steps=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seconds", None), ("steps", np.zeros(3)), ("diverged", np.zeros((2, 2))), ("seconds", "9")],
+)
+def test_damaged_records_of_a_checkpoint_are_refused(name: str, value: Any, tmp_path: Path) -> None:
+    options = OPTIONS | {"seeds": 1, "checkpoint": tmp_path}
+    training.train(TD3_BC, DATASET, num_steps=20, **options)
+    with np.load(tmp_path / checkpoints.NAME) as file:
+        arrays = dict(file)
+    del arrays[f"records.{name}"]
+    if value is not None:
+        arrays[f"records.{name}"] = np.array(value)
+    np.savez(tmp_path / checkpoints.NAME, **arrays)
+    with pytest.raises(ValueError, match=r"records are damaged.*delete the file"):
+        training.train(TD3_BC, DATASET, num_steps=40, **options)
+
+
+@pytest.mark.parametrize("seeds", [2**33, 10**9, 10**400])
+def test_so_many_seeds_that_no_memory_holds_them_are_refused(seeds: int) -> None:
+    with pytest.raises(ValueError, match=r"seeds is .*seeds=\[number\]"):
+        training.train(TD3_BC, DATASET, seeds=seeds)
+
+
+def test_a_switch_is_true_or_false() -> None:
+    with pytest.raises(TypeError, match="normalize is 'no'; give True or False"):
+        training.train(TD3_BC, DATASET, normalize="no")  # type: ignore[arg-type]
