@@ -60,7 +60,8 @@ def learning_curves(
         _, low, high = np.transpose([mean_interval(row) for row in finite])
         ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
     ax.margins(y=0.2)  # room for the labels of references
-    draw_references(ax, references)
+    if len(finite):  # before the first record there is no scale to put them on
+        draw_references(ax, references)
     ax.set_xlabel("gradient steps")
     ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
 
