@@ -29,6 +29,7 @@ from offline_tutor.book import figures
 from offline_tutor.book.figures import curves, grid, page, walk, walk_script
 from offline_tutor.book.figures.curves import LivePlot
 from offline_tutor.book.figures.page import description, figure_html
+from offline_tutor.book.figures.seal import sealed, unsealed
 from offline_tutor.book.figures.slider import slider_html
 from offline_tutor.book.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER, VALUES
 from offline_tutor.book.figures.svg import picture, unique_names
@@ -323,6 +324,21 @@ def test_frames_and_labels_must_match(labels):
         slider_html(frames(), labels, name="k", alt=ALT)
 
 
+def test_a_figure_that_is_not_trusted_is_one_sentence(figure):
+    """JupyterLab takes out scripts, styles, drawings, and attributes that hide or describe."""
+    alt = 'Q is "high" <above 1> & wrong in the wall.'
+    for markup in (
+        figure_html(figure, alt=alt, caption="a < b"),
+        slider_html(frames(), ["</script><b>", *"bcd"], name="k", alt=alt),
+    ):
+        whole = sealed(markup, alt)
+        assert unsealed(f"<div>{whole}</div>") == f"<div>{markup}</div>"
+        left = re.sub(r"<(script|style|svg)\b.*?</\1>", "", whole, flags=re.S)
+        parser = Elements(left)
+        assert [tag for tag, _ in parser.tags] == ["p"]
+        assert parser.text == f"Run this cell, or trust this notebook, to see the figure: {alt}"
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -330,7 +346,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 def test_sliders_move_in_a_browser(tmp_path):
     """Two on one page: each obeys its own input, at the first frame and at the last."""
     labels = [f"label {k}" for k in range(4)]
-    sliders = [slider_html(frames(), labels, name="k", alt=ALT) for _ in range(2)]
+    sliders = [sealed(slider_html(frames(), labels, name="k", alt=ALT), ALT) for _ in range(2)]
     move = """<script>const report=[];
     const [a,b]=document.querySelectorAll("input");
     const state=i=>{const f=i.closest("figure");return [f.querySelector("output").value,
@@ -698,12 +714,13 @@ def test_a_playable_maze_is_whole_without_its_script(monkeypatch):
     figures.playable_maze(load_dataset("maze/stitch-v0"), alt=ALT)
     (output,) = outputs
     assert set(output) == {"text/html", "text/plain", "application/pdf"}
-    assert len(output["text/html"]) < 100_000
-    assert "http" not in re.sub(r"<svg.*?</svg>", "", output["text/html"], flags=re.S)
-    (root,) = svg_roots(output["text/html"])
+    markup = unsealed(output["text/html"])
+    assert len(markup) < 100_000
+    assert "http" not in re.sub(r"<svg.*?</svg>", "", markup, flags=re.S)
+    (root,) = svg_roots(markup)
     still = next(group for group in root.iter("g") if group.get("class") == "ot-still")
     assert len(list(still.iter("path"))) > 10  # arrows, circle and dot
-    tags = Elements(output["text/html"]).tags
+    tags = Elements(markup).tags
     (control,) = [found for _, found in tags if found.get("class") == "ot-walk"]
     assert "hidden" in control
 

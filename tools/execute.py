@@ -109,6 +109,7 @@ class Keeper:
         self.copies = copies
         self.started = {chapter.path.name: (chapter, fingerprint(chapter)) for chapter in running}
         self.faults: list[str] = []
+        self.kept = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when != "call" or not report.passed:
@@ -125,6 +126,7 @@ class Keeper:
             )
             get_cache(CACHE).cache_notebook_bundle(bundle, overwrite=True)
             record(recorded() | {key(notebook): before})
+            self.kept += 1
 
 
 def mend_compilation_cache(folder: Path) -> None:
@@ -154,6 +156,11 @@ def main() -> int:
         copies = [shutil.copy(chapter.path, folder) for chapter in running]
         status = pytest.main([*OPTIONS, f"--basetemp={folder}/pytest", *copies], plugins=[keeper])
     print("\n".join(keeper.faults))
+    if keeper.kept < len(running):  # one failed, or Ctrl-C ended them all
+        print(
+            f"Notebooks: {keeper.kept + unchanged} of {len(chapters())} have run and are kept; "
+            "the same command, given again, runs only the others."
+        )
     print(f"Notebooks: {time.monotonic() - started:.0f} s.")
     return int(status) or bool(keeper.faults)
 

@@ -164,7 +164,7 @@ def fetch(name: str) -> None:
             minari.download_dataset(name)
     except ImportError as error:
         raise DatasetError(
-            f"Fetching {name!r} needs more packages: pip install 'offline-tutor[remote]'."
+            f"Fetching {name!r} needs more packages: pip install 'minari[gcs,hf]'."
         ) from error
     except Exception as error:  # an unknown name, a broken connection, a full disk
         raise DatasetError(f"Dataset {name!r} could not be fetched: {error}{where}") from error

@@ -65,11 +65,16 @@ def train(
     once, in one program, and a seed's minibatches do not depend on what else runs.
 
     Every `every` steps: metrics are recorded, `evaluate(policy)`, which returns (rows, episodes),
-    is called, then each callback, then the checkpoint is written. `normalize` scales observations
-    to mean 0 and deviation 1 (TD3+BC, equation 4) and the policy remembers it. `draw_rows` says
-    which rows make a minibatch (`offline_tutor.data.sampling`). With `checkpoint`, a folder, an
-    interrupted run goes on where it stopped. However a run is cut or resumed, it comes to the same
-    bits.
+    is called, then each callback, then the checkpoint is written, even where one of them raises:
+    the same call then evaluates and goes on. A callback that has a method `begin(run, names)` is
+    told before training what the run will record. `normalize` scales observations to mean 0 and
+    deviation 1 (TD3+BC, equation 4) and the policy remembers it. `draw_rows` says which rows make a
+    minibatch (`offline_tutor.data.sampling`). With `checkpoint`, a folder, an interrupted run goes
+    on where it stopped. However a run is cut or resumed, it comes to the same bits.
+
+    Ctrl-C, or an interrupted kernel, ends training after the steps under way: the Run that comes
+    back holds what was trained until then, and a warning says so (`Run.finished`). A second one
+    raises KeyboardInterrupt, as does one before the first record.
 
     A policy whose parameters stop being finite stays as it was before, is marked in `Run.diverged`
     and named in a warning at the end.

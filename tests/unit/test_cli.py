@@ -1,20 +1,25 @@
 """The commands that train and evaluate, as one types them; tests/test_grading.py has `grade`."""
 
 import csv
+import importlib.util
+import io
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import minari
 import pytest
 
 import offline_tutor
-from offline_tutor import cli, training
+from offline_tutor import cli, load_dataset, training
 from offline_tutor.algorithms import ALGORITHMS
 from offline_tutor.algorithms.hyperparameters import RANGES
 from offline_tutor.cli import train as cli_train
+from offline_tutor.data import DatasetError
 
 TRAIN = [
     "train",
@@ -255,3 +260,21 @@ def test_help_of_the_command_does_not_wait_for_jax() -> None:
     code = "import sys; from offline_tutor.cli import main; main(['--help']); print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "offline-tutor" in found.stdout and "jax" not in found.stdout.split()
+
+
+def test_missing_packages_are_named_as_an_index_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Never by an extra of our own: the package's name was not always on an index."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert cli.main(["grade", str(tmp_path)]) != 0
+    said = capsys.readouterr().err
+    assert said.strip().endswith("missing: pip install nbclient ipykernel psutil")
+
+    def fetch(name: str) -> None:
+        raise ImportError("huggingface_hub")
+
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO())
+    monkeypatch.setattr(minari, "download_dataset", fetch)
+    with pytest.raises(DatasetError, match=r"pip install 'minari\[gcs,hf\]'"):
+        load_dataset("mujoco/hopper/medium-v0")
