@@ -212,3 +212,17 @@ def test_a_cache_that_a_killed_process_left_is_mended(
     assert execute.recorded() == {}
     assert not file.parent.exists()
     cache.cache_notebook_bundle(bundle)
+
+
+def test_a_cache_without_tables_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process leaves it that is killed when it has just opened the database."""
+    monkeypatch.setattr(execute, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(execute, "FINGERPRINTS", tmp_path / "cache" / "fingerprints.json")
+    chapter = chapter_in(tmp_path, "1")
+    monkeypatch.setattr(execute, "chapters", lambda: [chapter])
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "global.db").touch()
+    assert execute.drop_stale() == [chapter]
+    assert execute.get_cache(tmp_path / "cache").list_cache_records() == []

@@ -68,7 +68,12 @@ def drop_stale() -> list[Chapter]:
     keys = {key(chapter.notebook) for chapter in missing}
     record({key: made for key, made in recorded().items() if key not in keys})
     cache = get_cache(CACHE)
-    for entry in cache.list_cache_records():
+    try:
+        entries = cache.list_cache_records()
+    except RuntimeError:  # a process was killed as it made the database, which holds nothing yet
+        cache.clear_cache()
+        return drop_stale()
+    for entry in entries:
         if entry.hashkey in keys:
             with suppress(KeyError):  # an entry without its file
                 cache.remove_cache(entry.pk)
