@@ -2,11 +2,13 @@
 # make test   runs every test           make bench  measures the training engine
 # make quick  tests the package alone, in at most three minutes: no book, no browser, no set-up but
 #             python -m pip install -e . pytest
-# make sync   writes the chapters' `# builds:` cells from the package
+# make sync   writes the chapters' `# builds:` cells from the package, and into every notebook where
+#             pyproject.toml says that the book is at home
 # make lock   pins the newest versions  make clean  forgets everything that was built
 # make slides makes the slides anew, which `make book` does too
 # make exercises writes the student's and the instructor's notebooks, and their pages
 # make pdf    prints the book, with Chromium (Debian: apt-get install chromium fonts-dejavu)
+# make workflows runs what GitHub would run for a proposal, as far as it goes on this machine
 # make colab  runs chapters and exercises with the versions that Google Colab has
 # Another Python: make PYTHON=python3.12 book
 
@@ -18,8 +20,13 @@ PORT ?= 8000
 # What Colab says it has installed, and its Python. The list may also be a file.
 COLAB_CONSTRAINTS ?= https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt
 COLAB_PYTHON ?= python3.13
+COLAB_HOME ?= site
 
-.PHONY: book test quick serve slides pdf bench sync exercises colab lock clean
+# One line instead of the shell's, wherever PYTHON is about to be used.
+FIND_PYTHON = command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON) here. \
+	Name Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+
+.PHONY: book test quick serve slides pdf bench sync exercises colab workflows lock clean
 .DELETE_ON_ERROR:
 
 # Chapters and tests compile the same programs: four fifths of their time, unless JAX remembers.
@@ -51,6 +58,7 @@ test: $(INSTALLED)
 quick: export JAX_DISABLE_MOST_OPTIMIZATIONS := 1
 quick: PYTEST := $(if $(wildcard $(INSTALLED)),$(BIN)/python,$(PYTHON)) -m pytest -q -m "not slow"
 quick: # in two processes, for two cores: pytest alone runs in one
+	@test -e $(INSTALLED) || $(FIND_PYTHON)
 	@$(PYTEST) tests/unit/test_[a-h]*.py & first=$$!; \
 	$(PYTEST) tests/unit/test_[i-z]*.py; status=$$?; \
 	wait $$first && exit $$status
@@ -73,12 +81,17 @@ bench: $(INSTALLED)
 
 sync: $(INSTALLED)
 	$(BIN)/python -m tools.sync_cells
+	$(BIN)/python -m tools.elsewhere
 
 exercises: $(INSTALLED)
 	$(BIN)/python -m tools.exercises
 
 colab: $(INSTALLED)
-	$(BIN)/python -m tools.colab --constraints "$(COLAB_CONSTRAINTS)" --python "$(COLAB_PYTHON)" $(CHAPTERS)
+	$(BIN)/python -m tools.colab --constraints "$(COLAB_CONSTRAINTS)" --python "$(COLAB_PYTHON)" \
+		--home "$(COLAB_HOME)" $(CHAPTERS)
+
+workflows: $(INSTALLED)
+	$(BIN)/python -m tools.rehearsal $(WORKFLOWS)
 
 LOCK := uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.txt
 
@@ -90,12 +103,16 @@ lock: | $(BIN)/python
 clean:
 	rm -rf _build
 
+# JupyterLab's root is the checkout, whichever notebook it is told to open: chapters link to pages.
 $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	@mkdir -p .venv/etc/jupyter
+	@echo '{"ServerApp": {"root_dir": "$(CURDIR)"}}' > .venv/etc/jupyter/jupyter_server_config.json
 	@touch $@
 
 $(BIN)/python:
+	@$(FIND_PYTHON)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
 	"The book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12 book" % v)'
 	$(PYTHON) -m venv .venv

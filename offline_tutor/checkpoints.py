@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import lzma
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from offline_tutor.files import clear_away, replacing
+from offline_tutor.types import shortened, shown
+
 NAME = "checkpoint.npz"
+# What NumPy and zipfile raise for archives that are damaged, encrypted, or that lie about sizes.
+UNREADABLE = (
+    *(OSError, EOFError, LookupError, ValueError, TypeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
+
+
+def as_path(path: Any, argument: str) -> Path:
+    """A path that a user gave; `~` is their home. Raises ValueError where it cannot be one."""
+    given = os.fspath(path) if isinstance(path, os.PathLike) else path
+    try:
+        found = Path(given).expanduser()
+    except (TypeError, RuntimeError) as error:  # RuntimeError: nobody of that name has a home
+        raise ValueError(f"{argument} is {shown(given)}; give a path ({error})") from error
+    if not given or "\0" in str(given):
+        raise ValueError(f"{argument} is {shown(given)}; give a path")
+    return found
 
 
 def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str, Any]) -> None:
@@ -22,40 +44,40 @@ def save_arrays(path: str | Path, description: dict[str, Any], arrays: dict[str,
 
     The write is atomic; a crash leaves the previous file.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes may write at once
+    path = as_path(path, "path")
     text = json.dumps(description, default=_plain)
-    try:
-        with part.open("wb") as file:
-            np.savez(file, description=np.array(text), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, description=np.array(text), **arrays)
 
 
 def _plain(number: Any) -> Any:
     return np.asarray(number).tolist()  # JSON cannot serialise NumPy scalars
 
 
-def load_arrays(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def load_arrays(
+    path: str | Path, kind: str, advice: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `save_arrays` wrote: description and arrays.
 
     Raises FileNotFoundError, and ValueError where the file is damaged or something else; `kind`
-    says in the message what it should have been.
+    and `advice` say in the message what it should have been, and what to do.
     """
     if not Path(path).exists():
-        raise FileNotFoundError(f"there is no {kind} {path}")
+        raise FileNotFoundError(f"there is no {kind} {path}: {advice}")
     try:
         if not zipfile.is_zipfile(path):  # else NumPy's message would speak of pickle
             raise ValueError("no archive of NumPy arrays")
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        return json.loads(str(arrays.pop("description"))), arrays
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a readable {kind} ({error})") from error
+        description = json.loads(str(arrays.pop("description")))
+        if not isinstance(description, dict):
+            raise ValueError(f"its description is {shown(description)}")
+        if others := [name for name in arrays if not isinstance(arrays[name], np.ndarray)]:
+            raise ValueError(f"{others[0]} in it is no array")
+    except UNREADABLE as error:
+        reason = shortened(f"{type(error).__name__}: {error}")
+        raise ValueError(f"{path} is not a readable {kind} ({reason}): {advice}") from error
+    return description, arrays
 
 
 def name_leaves(tree: Any, prefix: str) -> dict[str, Any]:
@@ -99,7 +121,8 @@ def lock_folder(folder: str | Path) -> Iterator[None]:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ValueError(
-            f"checkpoint: {folder} cannot be written to ({error}): give another folder"
+            f"checkpoint: {shortened(str(folder))} cannot be written to "
+            f"({shortened(str(error))}): give another folder"
         ) from error
     lock = filelock.FileLock(Path(folder) / "checkpoint.lock", timeout=0)
     try:
@@ -109,8 +132,7 @@ def lock_folder(folder: str | Path) -> Iterator[None]:
             f"checkpoint: another training writes into {folder}: wait, or give another folder"
         ) from error
     try:
-        for part in Path(folder).glob("*.part"):  # of a process that was killed as it wrote
-            part.unlink()
+        clear_away(Path(folder))
         yield
     finally:
         lock.release()
@@ -136,10 +158,7 @@ def load_checkpoint(
     if not path.exists():
         return None
     advice = "give another folder, or delete this file to start again"
-    try:
-        found, arrays = load_arrays(path, "checkpoint")
-    except ValueError as error:
-        raise ValueError(f"{error}: {advice}") from error
+    found, arrays = load_arrays(path, "checkpoint", advice)
     description = json.loads(json.dumps(description, default=_plain))  # as a file gives it back
     if found != description:
         names = sorted(found.keys() | description.keys())

@@ -3,12 +3,15 @@
 This is the ground floor: it imports nothing from the package.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float
+
+LONGEST = 80  # characters of a value in a message
 
 Array = jax.Array | np.ndarray
 Scalar = Float[Array, ""]
@@ -17,6 +20,8 @@ Number = float | Scalar  # of a configuration: inside jit, an array
 Returns = Float[Array, "batch quantiles"]  # several samples or quantiles of each row's return
 Samples = Float[Array, "batch samples"]  # the same, where there may be more or fewer of them
 Fractions = Float[Array, "quantiles"]  # of probability, one for each quantile
+
+Keys = tuple[tuple[str, int], ...]  # of a dictionary of vectors: their names and widths, in order
 
 # {"layer0": {"kernel": (inputs, outputs), "bias": (outputs,)}, ...}
 Params = dict[str, dict[str, Array]]
@@ -70,10 +75,15 @@ class Discrete:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a network needs to know about a task: the shape of an observation, and the actions."""
+    """What a network needs to know about a task: the shape of an observation, and the actions.
+
+    Where observations are dictionaries of vectors, `observation_keys` says in which order these
+    are joined; it is empty where they are arrays.
+    """
 
     observation_shape: tuple[int, ...]
     actions: Continuous | Discrete
+    observation_keys: Keys = field(default=(), repr=False)
 
     @property
     def observation_dim(self) -> int:
@@ -107,3 +117,17 @@ class Spec:
                 "continuous ones; arrays of your own need num_actions=..."
             )
         return self.actions.num
+
+
+def shown(value: Any) -> str:
+    """A value in a message: on one line, and not longer than one wants to read."""
+    try:
+        return shortened(re.sub(r" at 0x[0-9a-f]+", "", repr(value)))
+    except Exception:  # code of a user's class, or a number with more digits than Python prints
+        return f"a {type(value).__name__}"
+
+
+def shortened(text: str, length: int = LONGEST) -> str:
+    """The same for a text, such as the reason that a library gives."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else f"{text[: length - 4]} ..."

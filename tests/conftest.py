@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "_build" / "page_weights.md"
 CHECKS = ROOT / "_build" / "exercise_checks.md"
+MALFORMED = ROOT / "_build" / "malformed.md"
 
 sys.path.insert(0, str(ROOT))
 
@@ -84,6 +85,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         show_weights(terminalreporter, weights)
     if checks := noted(terminalreporter, "exercise check"):
         show_checks(terminalreporter, checks)
+    if malformed := noted(terminalreporter, "malformed"):
+        write_malformed(malformed)
 
 
 def show_weights(terminalreporter: pytest.TerminalReporter, noted: list[tuple]) -> None:
@@ -96,6 +99,15 @@ def show_weights(terminalreporter: pytest.TerminalReporter, noted: list[tuple]) 
     terminalreporter.write_line(table)
     heaviest = max(weights, key=lambda name: weights[name].whole)
     terminalreporter.write_line(f"The heaviest page is {heaviest}.")
+
+
+def write_malformed(noted: list[tuple]) -> None:
+    """Keeps the list of malformed inputs with what is said to each."""
+    said = [(name, " ".join(message.split()).replace("|", "\\|")) for name, message in noted]
+    rows = [f"| {number} | {name} | {text} |" for number, (name, text) in enumerate(said, 1)]
+    MALFORMED.parent.mkdir(exist_ok=True)
+    head = ["| | Input | Message |", "|---|---|---|"]
+    MALFORMED.write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
 
 
 def show_checks(terminalreporter: pytest.TerminalReporter, noted: list[tuple]) -> None:

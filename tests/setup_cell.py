@@ -1,18 +1,31 @@
-# Setup. Where offline_tutor is installed this does nothing; elsewhere, as in Colab, it installs it
-# and leaves the JAX that is there alone.
-import importlib.metadata
-import importlib.util
+# Setup. Where offline_tutor is missing, as in Colab, pip installs it beside the JAX that is there:
+# what OFFLINE_TUTOR_SPEC names, else the checkout around this notebook, else from the book's home.
 import os
-import platform
+import re
 import subprocess
 import sys
+from importlib import invalidate_caches, metadata, util
+from pathlib import Path
 
-if importlib.util.find_spec("offline_tutor") is None:
-    wanted = os.environ.get("OFFLINE_TUTOR_SPEC", "offline-tutor")
-    here = {found.name.lower(): found.version for found in importlib.metadata.distributions()}
-    keep = [f"{name}=={here[name]}" for name in ("jax", "jaxlib", "flax", "numpy") if name in here]
-    pip = [sys.executable, "-m", "pip", "install", "-q", wanted, *keep]
-    if subprocess.run(pip).returncode:
-        there = ", ".join([f"Python {platform.python_version()}", *keep])
-        raise SystemExit(f"No {wanted} beside {there}: is the runtime too old, or offline?")
-    importlib.invalidate_caches()
+HOMES = []
+if getattr(util.find_spec("offline_tutor"), "origin", None) is None:
+    spec, above = os.environ.get("OFFLINE_TUTOR_SPEC"), [Path.cwd(), *Path.cwd().parents]
+    checkout = [str(at) for at in above if (at / "offline_tutor" / "algorithms").is_dir()][:1]
+    ways = [[spec]] if spec else [["-e", at] for at in checkout] or [[home] for home in HOMES]
+    here = [list(metadata.distributions(name=name)) for name in ("jax", "jaxlib", "flax", "numpy")]
+    keep = [f"{found[0].name}=={found[0].version}" for found in here if found]
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", *keep]
+    fault = f"No offline_tutor beside Python {' '.join([sys.version.split()[0], *keep])}."
+    os.environ["GIT_TERMINAL_PROMPT"] = "0"  # so that git waits for no password
+    for way in ways:
+        ran = subprocess.run([*pip, *way], stderr=subprocess.PIPE, text=True)
+        print(ran.stderr, end="")
+        if ran.returncode == 0:
+            break
+        said = re.findall(r"(?im)^ *((?:fatal|error): (?!subprocess|metadata-).+)", ran.stderr)
+        fault += f"\n{way[-1]}: {said[-1] if said else ran.stderr.strip()[-200:]}"
+    else:
+        fault += "" if ways else "\nThe book's repository is not known to this notebook."
+        raise RuntimeError(f"{fault}\nGive a wheel or an address: os.environ['OFFLINE_TUTOR_SPEC']")
+    sys.path += checkout
+    invalidate_caches()

@@ -11,6 +11,7 @@ import griffe
 import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
+from myst_parser.docutils_ import Parser
 from sphinx import addnodes
 from sphinx.util.inventory import InventoryFile
 
@@ -302,6 +303,33 @@ def test_the_built_pages_have_every_entry() -> None:
 def test_pages_made_of_the_package_are_read_again(extension: ModuleType) -> None:
     again = extension.pages_to_read_again(SimpleNamespace())
     assert {f"book/api/{name}" for name in PAGES} | {"book/built"} == set(again)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Laid out as <name>/data/{main_data.hdf5,metadata.json}",
+        "of *args and **kwargs, x[0](y), $HOME to $PATH, _a_, ~b~, {{c}}, a | b, &lt;, 2 \\* 3",
+        "# no heading",
+    ],
+)
+def test_letters_of_the_source_are_no_markup(text: str) -> None:
+    extensions = {
+        "myst_enable_extensions": ["colon_fence", "dollarmath", "linkify", "substitution"]
+    }
+    shown = publish_doctree(api.prose(text), parser=Parser(), settings_overrides=extensions)
+    assert shown.astext() == text
+
+
+def test_code_in_the_source_is_markup() -> None:
+    text = "a `<b>` c\n\n    x = y[0] * 2\n\nhttps://a.org/b_c"
+    assert api.prose(text) == text
+
+
+def test_comments_for_tools_are_not_for_readers() -> None:
+    assert comments("a = 1  # type: ignore[x]\nb = 2  # noqa: E1\nc = 3  # a type\n") == {
+        3: ("a type", False)
+    }
 
 
 def test_a_name_that_nobody_defines_is_told() -> None:

@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from nbformat import NotebookNode
@@ -12,7 +11,6 @@ from tools.agreement import builds, builds_of, public_names
 from tools.chapters import ROOT, Chapter, chapters, tags
 
 CHAPTERS = chapters()
-SETUP = (Path(__file__).parent / "setup_cell.py").read_text(encoding="utf-8").rstrip("\n")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -26,6 +24,10 @@ MYST = {
     "a target": re.compile(r"^\([\w-]+\)=\s*$", re.MULTILINE),
     "an equation label": re.compile(r"\$\$\s*\([\w:-]+\)"),
 }
+# GitHub shows the source of a formula that contains one of these.
+REFUSED = re.compile(
+    r"\\(operatorname|mbox|[hv]?phantom|def|let|(re)?newcommand|require|DeclareMathOperator)\b"
+)
 # Of these a chapter says what they do; it builds what is made of them.
 EXPLAINED = {"__init__", "algorithm", "hyperparameters"}
 BUILT = [
@@ -83,7 +85,6 @@ def test_opens_with_title_objectives_and_setup(chapter: Chapter) -> None:
     assert re.search(r"^#{2,3} Objectives$", before, re.MULTILINE)
     setup = chapter.code_cells[0]
     assert (setup.id, tags(setup)) == ("setup", {"remove-cell"})
-    assert setup.source == SETUP, "the setup cell is tests/setup_cell.py, word for word"
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS + EXERCISES, ids=lambda chapter: chapter.name)
@@ -91,6 +92,7 @@ def test_prose_is_plain_markdown(chapter: Chapter) -> None:
     for cell, text in prose(chapter):
         for what, pattern in MYST.items():
             assert not pattern.search(text), f"cell {cell.id!r} has {what}, raw text in Colab"
+        assert not (macro := REFUSED.search(text)), f"cell {cell.id!r}: GitHub refuses {macro}"
         assert not re.search(r"!\[[^\]]*\]\(https?:", text), f"{cell.id!r}: a picture elsewhere"
         assert not re.search(r"!\[\s*\]\(", text), f"{cell.id!r}: a picture without alt text"
 

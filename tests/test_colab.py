@@ -1,5 +1,6 @@
 """`make colab`, as far as it needs no network: the list, the lone notebook, the verdict."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -55,9 +56,21 @@ ALONE = """
 import os
 assert os.listdir() == ["trial.ipynb"], os.listdir()
 assert os.listdir(os.environ["HOME"]) in ([], [".ipython"]), os.listdir(os.environ["HOME"])
-assert os.environ["OFFLINE_TUTOR_SPEC"] == "/somewhere/a.whl"
+assert "OFFLINE_TUTOR_SPEC" not in os.environ
 assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
 """
+
+
+def test_the_copy_knows_one_address(tmp_path: Path) -> None:
+    (tmp_path / "alone").mkdir()
+    chapter = chapters()[0]
+    copy = colab.copy_alone(chapter.path, str(tmp_path / "alone"), "https://example.org/a.whl")
+    cells = nbformat.read(copy, as_version=4).cells
+    changed = [cell.id for cell, old in zip(cells, chapter.cells, strict=True) if cell != old]
+    assert changed == ["setup"]
+    assert [
+        cell.source.count("https://example.org/a.whl") for cell in cells if cell.id == "setup"
+    ] == [1]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +83,7 @@ def test_a_notebook_runs_alone(
     (tmp_path / "beside.txt").touch()
     notebook = tmp_path / "trial.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell(code)]), notebook)
-    result = colab.run_alone(Path(sys.executable), notebook, Path("/somewhere/a.whl"))
+    result = colab.run_alone(Path(sys.executable), notebook, "https://example.org/a.whl")
     assert (result.returncode != 0) == bool(fault), result.stderr
     assert fault in result.stderr
 
@@ -89,13 +102,19 @@ class Recorded(colab.Environment):
 
 
 @pytest.mark.parametrize(
-    ("jax", "returncode", "verdict"),
-    [("0.7.2", 0, "ok"), ("0.7.2", 1, "FAILED"), ("0.10.2", 0, "FAILED")],
-    ids=["good", "a cell fails", "another jax"],
+    ("jax", "returncode", "log", "verdict"),
+    [
+        ("0.7.2", 0, "https://pypi.org/simple/minari/", "ok"),
+        ("0.7.2", 1, "", "FAILED"),
+        ("0.10.2", 0, "", "FAILED"),
+        ("0.7.2", 0, "1 location(s): https://pypi.org/simple/offline-tutor/", "FAILED"),
+    ],
+    ids=["good", "a cell fails", "another jax", "an index is asked"],
 )
 def test_verdict(
     jax: str,
     returncode: int,
+    log: str,
     verdict: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -105,7 +124,11 @@ def test_verdict(
     environment = Recorded(Path(jax), {"jax": "0.7.2"})
     result = subprocess.CompletedProcess([], returncode, "", "NameError: one")
     monkeypatch.setattr(colab, "make_environment", lambda python, versions: environment)
-    monkeypatch.setattr(colab, "build_wheel", lambda environment: tmp_path / "a.whl")
+    monkeypatch.setattr(
+        colab, "home", lambda *_: contextlib.nullcontext("https://example.org/a.whl")
+    )
+    monkeypatch.setattr(colab, "LOG", tmp_path / "pip.log")
+    (tmp_path / "pip.log").write_text(log, encoding="utf-8")
     monkeypatch.setattr(colab, "run_alone", lambda *arguments: result)
     asked = ["--constraints", str(tmp_path / "list.txt"), "--python", sys.executable]
     assert colab.main(asked) == (verdict != "ok")
@@ -115,6 +138,7 @@ def test_verdict(
     assert lines == names + [f"exercises/{name}" for name in names]
     assert ("NameError" in shown) == bool(returncode)
     assert ("jax 0.7.2 is now 0.10.2" in shown) == (jax != "0.7.2")
+    assert ("An index was asked for offline-tutor" in shown) == ("offline-tutor" in log)
 
 
 def test_make_asks_colab_unless_told_otherwise() -> None:

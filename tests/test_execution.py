@@ -1,5 +1,10 @@
 """Which chapters run again after a change, and what is kept of them."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,3 +156,59 @@ def test_a_killed_process_leaves_no_half_a_program(tmp_path: Path) -> None:
     execute.mend_compilation_cache(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"whole-cache", "whole-atime", ".lockfile"}
     execute.mend_compilation_cache(tmp_path / "not there yet")
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from tools import chapters, execute
+folder = Path(sys.argv[1])
+chapters.ROOT, execute.CACHE = folder, folder / "cache"
+execute.FINGERPRINTS = execute.CACHE / "fingerprints.json"
+execute.fingerprint = lambda chapter: "as it is"
+execute.chapters = lambda: [chapters.Chapter(folder / f"{name}.ipynb") for name in "ab"]
+sys.exit(execute.main())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as make sends it")
+def test_ctrl_c_keeps_the_chapters_that_have_run_and_says_so(tmp_path: Path) -> None:
+    for name, code in {"a": "1 + 1", "b": "import time; time.sleep(120)"}.items():
+        nbformat.write(new_notebook(cells=[new_code_cell(code)]), tmp_path / f"{name}.ipynb")
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, tmp_path],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 90
+    while not (tmp_path / "cache" / "fingerprints.json").is_file():
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    shown, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Notebooks: 1 of 2 have run and are kept; the same command, given again" in shown
+
+
+def test_a_cache_that_a_killed_process_left_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry without its file, files without an entry, and fingerprints of what is dropped."""
+    monkeypatch.setattr(execute, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(execute, "FINGERPRINTS", tmp_path / "cache" / "fingerprints.json")
+    chapter = chapter_in(tmp_path, "1")
+    monkeypatch.setattr(execute, "chapters", lambda: [chapter])
+    hashkey, cache = execute.key(chapter.notebook), execute.get_cache(tmp_path / "cache")
+    done = nbformat.from_dict(chapter.notebook)
+    done.cells[0].execution_count = 1
+    bundle = execute.CacheBundleIn(done, str(chapter.path))
+    cache.cache_notebook_bundle(bundle)
+    execute.record({hashkey: "of an older package"})
+    file = tmp_path / "cache" / "executed" / hashkey / "base.ipynb"
+    file.unlink()
+    assert execute.drop_stale() == [chapter]
+    assert execute.recorded() == {}
+    assert not file.parent.exists()
+    cache.cache_notebook_bundle(bundle)

@@ -29,6 +29,7 @@ from offline_tutor.book import figures
 from offline_tutor.book.figures import curves, grid, page, walk, walk_script
 from offline_tutor.book.figures.curves import LivePlot
 from offline_tutor.book.figures.page import description, figure_html
+from offline_tutor.book.figures.seal import sealed, unsealed
 from offline_tutor.book.figures.slider import slider_html
 from offline_tutor.book.figures.style import COUNTS, IMPOSSIBLE, INK, LOOKS, PAPER, VALUES
 from offline_tutor.book.figures.svg import picture, unique_names
@@ -330,6 +331,21 @@ def test_frames_and_labels_must_match(labels):
         slider_html(frames(), labels, name="k", alt=ALT)
 
 
+def test_a_figure_that_is_not_trusted_is_one_sentence(figure):
+    """JupyterLab takes out scripts, styles, drawings, and attributes that hide or describe."""
+    alt = 'Q is "high" <above 1> & wrong in the wall.'
+    for markup in (
+        figure_html(figure, alt=alt, caption="a < b"),
+        slider_html(frames(), ["</script><b>", *"bcd"], name="k", alt=alt),
+    ):
+        whole = sealed(markup, alt)
+        assert unsealed(f"<div>{whole}</div>") == f"<div>{markup}</div>"
+        left = re.sub(r"<(script|style|svg)\b.*?</\1>", "", whole, flags=re.S)
+        parser = Elements(left)
+        assert [tag for tag, _ in parser.tags] == ["p"]
+        assert parser.text == f"Run this cell, or trust this notebook, to see the figure: {alt}"
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -337,7 +353,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 def test_sliders_move_in_a_browser(tmp_path):
     """Two on one page: each obeys its own input, at the first frame and at the last."""
     labels = [f"label {k}" for k in range(4)]
-    sliders = [slider_html(frames(), labels, name="k", alt=ALT) for _ in range(2)]
+    sliders = [sealed(slider_html(frames(), labels, name="k", alt=ALT), ALT) for _ in range(2)]
     move = """<script>const report=[];
     const [a,b]=document.querySelectorAll("input");
     const state=i=>{const f=i.closest("figure");return [f.querySelector("output").value,
@@ -426,10 +442,9 @@ def test_a_live_plot_shows_success_between_0_and_1(reward, whole):
     assert low < reward < high
 
 
-def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
-    """Drawing is a tenth of the time at most."""
-    clock, shown = [0.0], []
-    drawing = 2.0
+def live_frames(monkeypatch, moments, drawing):
+    """At which records a plot is drawn: 0 before the first, then at the given moments."""
+    clock, shown, records = [0.0], [], 0
 
     def put(output, **_):
         clock[0] += drawing
@@ -440,18 +455,41 @@ def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
     monkeypatch.setattr(curves, "in_notebook", lambda: True)
     monkeypatch.setattr(curves.time, "perf_counter", lambda: clock[0])
     plot, run = LivePlot("q", alt=ALT), run_of(1)
-    for records, now in ((1, 10), (2, 25), (3, 31), (4, 32)):
-        clock[0], later = now, run_of(records)
+    nothing = {"steps": run.steps[:0], "metrics": {"q": np.zeros((0, 3))}}
+    run.steps, run.metrics = nothing["steps"], nothing["metrics"]
+    plot.begin(run, ("q",))
+    for now in moments:
+        clock[0], records = now, records + 1
+        later = run_of(records)
         run.steps, run.metrics = later.steps, later.metrics
         plot(run)
-    assert shown == [1, 3, 4]  # it drew until 12, and then rested until 30; 4 is the end
+    return shown
+
+
+def test_a_live_plot_rests_but_shows_the_end(monkeypatch):
+    """A drawing of 0.05 s earns a rest of 0.45 s; 4 is the end."""
+    assert live_frames(monkeypatch, (10, 10.4, 10.6, 10.7), 0.05) == [0, 1, 3, 4]
+
+
+def test_a_live_plot_never_rests_for_more_than_a_second(monkeypatch):
+    """However slow a drawing was: the first of all loads libraries, and waited nine-fold after."""
+    assert live_frames(monkeypatch, (10, 13.1, 16.2, 17.3), 2.0) == [0, 1, 2, 3, 4]
 
 
 def test_a_live_plot_names_what_a_run_has():
-    with pytest.raises(ValueError, match="no 'Q'; it has: q, critic_loss, return"):
+    with pytest.raises(ValueError, match=r"no 'Q'\. It has q, critic_loss, return"):
         LivePlot("Q", alt=ALT).draw(run_of(1))
+    with pytest.raises(ValueError, match=r"'critic_los'; did you mean critic_loss\?"):
+        LivePlot("critic_los", alt=ALT).draw(run_of(1))
     with pytest.raises(ValueError, match="needs `evaluate`"):
         LivePlot("return", alt=ALT).draw(run_of(1, evaluated=False))
+
+
+def test_a_live_plot_of_what_does_not_exist_is_refused_before_training():
+    run = run_of(1)
+    with pytest.raises(ValueError, match=r"no 'Q'.*It has q"):
+        LivePlot("Q", alt=ALT).begin(run, ("q",))
+    LivePlot("q", "return", alt=ALT).begin(run, ("q", "return"))
 
 
 def test_a_live_plot_refuses_a_bad_description_before_training():
@@ -683,12 +721,13 @@ def test_a_playable_maze_is_whole_without_its_script(monkeypatch):
     figures.playable_maze(load_dataset("maze/stitch-v0"), alt=ALT)
     (output,) = outputs
     assert set(output) == {"text/html", "text/plain", "application/pdf"}
-    assert len(output["text/html"]) < 100_000
-    assert "http" not in re.sub(r"<svg.*?</svg>", "", output["text/html"], flags=re.S)
-    (root,) = svg_roots(output["text/html"])
+    markup = unsealed(output["text/html"])
+    assert len(markup) < 100_000
+    assert "http" not in re.sub(r"<svg.*?</svg>", "", markup, flags=re.S)
+    (root,) = svg_roots(markup)
     still = next(group for group in root.iter("g") if group.get("class") == "ot-still")
     assert len(list(still.iter("path"))) > 10  # arrows, circle and dot
-    tags = Elements(output["text/html"]).tags
+    tags = Elements(markup).tags
     (control,) = [found for _, found in tags if found.get("class") == "ot-walk"]
     assert "hidden" in control
 

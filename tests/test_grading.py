@@ -310,6 +310,8 @@ def test_only_what_is_new_or_changed_is_graded(tmp_path: Path, graded: list[str]
     assert again() == ["ann", "eve"]
     assert again(limits=Limits(cell_seconds=60)) == ["ann", "bob", "eve"]
     kept = tmp_path / "r" / "results" / "bob.json"
+    kept.write_text("{", encoding="utf-8")  # damaged: graded anew
+    assert again(limits=Limits(cell_seconds=60)) == ["bob"]
     kept.rename(kept.with_name("bob.json.part"))  # as a run leaves it that is killed just then
     assert again(limits=Limits(cell_seconds=60)) == ["bob"]
     assert "bob" in (tmp_path / "m.csv").read_text(encoding="utf-8")

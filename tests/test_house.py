@@ -17,14 +17,15 @@ PACKAGE = "offline_tutor"
 RECORD = {"algorithms.algorithm", "algorithms.hyperparameters"}  # what every algorithm has
 KNOWS_ONLY = {
     "types": set(),
-    "data": {"types"},
+    "spaces": {"types"},
+    "data": {"types", "spaces"},
     "networks": {"types"},
     "algorithms": {"types", "networks"},
     "algorithms.algorithm": RECORD | {"types"},
     "algorithms.hyperparameters": RECORD | {"types"},
     "environments": {"types"},
 }
-KNOWS_NO_ALGORITHM = ["checkpoints", "training", "policies", "evaluation"]
+KNOWS_NO_ALGORITHM = ["checkpoints", "training", "policies", "evaluation", "episodes"]
 # `load_policy` looks up the algorithm that a file names: in the list of all, when it is called.
 THE_LIST = ("policies", "algorithms")
 FOR_BOOK_AND_CLASS = {"book", "classroom", "exercises", "cli"}  # nothing else imports these

@@ -53,6 +53,7 @@ def extension(sphinx_extension: Callable[[str], ModuleType]) -> ModuleType:
         "https://github.com/someone/a.book",
         "https://github.com/someone/a.book.git",
         "git@github.com:someone/a.book.git",
+        "ssh://git@ssh.github.com:443/someone/a.book.git",
     ],
 )
 def test_buttons_lead_to_the_repository(
@@ -67,7 +68,10 @@ def test_buttons_lead_to_the_repository(
     assert {"colab_url", "binderhub_url"} <= set(options["launch_buttons"])
 
 
-@pytest.mark.parametrize("address", ["", "/home/someone/a.book", "https://elsewhere.org/a/b"])
+@pytest.mark.parametrize(
+    "address",
+    ["", "/home/someone/a.book", "https://elsewhere.org/a/b", "https://notgithub.com/a/b"],
+)
 def test_without_an_address_there_are_no_buttons(
     extension: ModuleType, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
@@ -96,6 +100,7 @@ def test_the_rocket_is_named_where_there_is_one(
     source = [(ROOT / "book" / "intro.md").read_text(encoding="utf-8")]
     extension.name_rocket(None, "book/intro", source)
     assert ("rocket" in source[0]) == bool(address)
+    assert ("no page has a button for Colab" in source[0]) == (not address)  # and why
 
 
 @pytest.mark.parametrize(
@@ -103,6 +108,9 @@ def test_the_rocket_is_named_where_there_is_one(
     [
         ('<summary><span class="toctree-toggle">', '<summary aria-label="Pages below"><span'),
         ("<dl>\n<dd><em>a</em>,</dd>\n</dl>", '<span class="sig-line"><em>a</em>,</span>'),
+        ("<title>A &#8212; A</title>", "<title>A</title>"),
+        ("<title>B &#8212; A</title>", "<title>B &#8212; A</title>"),
+        ('<summary aria-label="Toggle hidden content">Show', "<summary>Show"),
         ("<dl><dt>a</dt><dd>b</dd></dl>", "<dl><dt>a</dt><dd>b</dd></dl>"),
     ],
 )
@@ -118,9 +126,19 @@ PAGE = """<head><script>mode = localStorage.getItem("theme") || "auto"</script>
 <link rel="stylesheet" href="_static/sphinx-design.min.css?v=1" />
 <link rel="stylesheet" href="_static/togglebutton.css">
 <script src="_static/togglebutton.js"></script>
-</head><summary><span class="toctree-toggle"><i class="fa-solid fa-bars"></i></span></summary>
+</head><title>A &#8212; A</title>
+BUTTON<summary aria-label="Toggle hidden content">Show</summary>
+<div id="pst-primary-sidebar"></div>
+<a href="a/b.ipynb" target="_blank"
+ class="btn btn-sm btn-download-"></a>
+<a download="" href="c/b.ipynb"><code><span class="pre">b_2.ipynb</span></code></a>
+<summary><span class="toctree-toggle"><i class="fa-solid fa-bars"></i></span></summary>
 <dl><dd>a,</dd></dl><div role="list" class="citation-list">
-<div role="doc-biblioentry"></div></div>"""
+<div role="doc-biblioentry"></div></div>""".replace(
+    "BUTTON",
+    '<button class="btn search-button-field search-button__button pst-js-only"'
+    ' title="Search" aria-label="Search"></button>',
+)
 ICONS = '{bars:[448,512,["navicon"],"f0c9","M0 96z"]}'
 
 
@@ -141,7 +159,8 @@ def built(tmp_path: Path) -> Path:
 def test_a_page_loads_only_what_it_uses(light_pages: ModuleType, built: Path) -> None:
     light_pages.lighten(built)
     page = (built / "a.html").read_text(encoding="utf-8")
-    assert not re.search(r"<link|src=|<i |role=", page)
+    assert not re.search(r"<link|src=|<i |role=\"(list|doc)|Toggle|target=", page)
+    assert 'download="b.ipynb"' in page and 'download="b_2.ipynb"' in page
     assert all(text in page for text in ('d="M0 96z"', "Pages below", "prefers-color-scheme"))
     light_pages.lighten(built)  # a build that leaves the page as it is finds nothing, rightly
     assert (built / "a.html").read_text(encoding="utf-8") == page

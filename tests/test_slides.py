@@ -12,7 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from tools import slides
-from tools.browser import serving
+from tools.browser import axe, serving
 from tools.execute import executed
 from tools.pages import foreign_requests
 
@@ -82,6 +82,37 @@ def test_a_deck_opens_without_a_fault(browser, address: str, number: int) -> Non
     assert page.evaluate(WHERE) != place
     page.close()
     assert faults == []
+
+
+AXE = "axe.run({resultTypes: ['violations'], preload: false, iframes: false})"
+
+
+def violations(page) -> list[str]:
+    found = page.evaluate(AXE)["violations"]
+    return [f"{one['help']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+def test_slides_and_the_speakers_view_can_be_read_by_everybody(browser, address: str) -> None:
+    """Every third slide of a deck; the others are of the same kinds."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    page, faults = context.new_page(), []
+    page.goto(f"{address}part1.html")
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    page.evaluate(axe())
+    for number in range(0, page.evaluate("Reveal.getSlides().length"), 3):
+        page.evaluate(
+            f"[Reveal.getIndices(Reveal.getSlides()[{number}])].map("
+            "({h, v}) => Reveal.slide(h, v || 0))"
+        )
+        faults += violations(page)
+    with context.expect_page() as opened:
+        page.keyboard.press("s")
+    opened.value.wait_for_selector("#upcoming-slide iframe")
+    opened.value.wait_for_timeout(1000)
+    opened.value.evaluate(axe())
+    faults += [f"speaker's view: {fault}" for fault in violations(opened.value)]
+    context.close()
+    assert list(dict.fromkeys(faults)) == []
 
 
 def test_sentences() -> None:

@@ -23,9 +23,19 @@ HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 # In a page, besides `<!-- api: offline_tutor.data -->`: which page lists what, where all is built.
 PAGES_TABLE = re.compile(r"<!-- the table of pages -->")
 BUILDS_TABLE = re.compile(r"<!-- the table of builds -->")
+# In docstrings and comments, only code, addresses and lists are markup; other signs are letters.
+PLAIN = re.compile(r"(```.*?```|`[^`]*`|https?://\S+|^ {4}.*?$)", re.DOTALL | re.MULTILINE)
+SIGNS = re.compile(r"[\\*_<>$&{}\[\]|~^#]")
 LONG = 60  # values of constants with this many characters or more are left out
 Type = griffe.Expr | str | None
 DERIVED = {"dataclasses.replace", "functools.partial"}  # a value with parts of its own
+
+
+def prose(text: str) -> str:
+    """Text of the source as MyST that shows every letter of it."""
+    parts = PLAIN.split(text)
+    parts[::2] = [SIGNS.sub(r"\\\g<0>", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def annotation(written: Type) -> str:
@@ -74,18 +84,18 @@ def sections(of: griffe.Object, kind: str) -> list[griffe.DocstringElement]:
 def text_of(of: griffe.Object) -> str:
     """A docstring without its sections, as Markdown."""
     found = of.docstring.parsed if of.docstring else []
-    return "\n\n".join(section.value for section in found if section.kind.value == "text")
+    return prose("\n\n".join(section.value for section in found if section.kind.value == "text"))
 
 
 def words(entry: griffe.DocstringElement) -> str:
     """What an entry of a section says, on one line."""
-    return " ".join(entry.description.split())
+    return prose(" ".join(entry.description.split()))
 
 
 def result(of: griffe.Function, entry: griffe.DocstringElement) -> str:
     """What a section says of the result; Griffe takes its beginning, up to a colon, for a type."""
     start = "" if str(entry.annotation) == str(of.returns) else f"{entry.annotation}: "
-    return start + words(entry)
+    return prose(start) + words(entry)
 
 
 def paragraphs(of: griffe.Object) -> list[str]:
@@ -116,7 +126,7 @@ def said_of(constant: griffe.Attribute) -> str:
     if constant.docstring:
         return text_of(constant)
     first, last = constant.lineno or 0, constant.endlineno or 0
-    return comment_on(first, last, comments_in(constant.module))
+    return prose(comment_on(first, last, comments_in(constant.module)))
 
 
 def variable(of: griffe.Attribute, text: str = "", more: Sequence[str] = (), depth: int = 0) -> str:

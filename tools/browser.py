@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import os
 import shutil
 import sys
+import tarfile
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, sync_playwright
 
 from tools.chapters import ROOT
@@ -38,6 +44,60 @@ def chromium(of_playwright: str | None = None) -> str | None:
         return named
     candidates = [*map(shutil.which, NAMES), str(MACOS), of_playwright]
     return next((path for path in candidates if path and Path(path).is_file()), None)
+
+
+# axe-core, newer than the copy in axe-playwright-python, and the hash that npm states for it.
+AXE = "https://registry.npmjs.org/axe-core/-/axe-core-4.14.1.tgz"
+AXE_SHA512 = (
+    "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
+)
+
+
+def axe() -> str:
+    """The script of axe-core, kept in _build; without a network, an older one.
+
+    Raises:
+        ValueError: npm sent another file.
+    """
+    kept = ROOT / "_build" / Path(AXE).with_suffix(".js").name
+    if not kept.is_file():
+        try:
+            with urllib.request.urlopen(AXE, timeout=30) as answer:
+                archive = answer.read()
+        except OSError:
+            return AXE_SCRIPT
+        if base64.b64encode(hashlib.sha512(archive).digest()).decode() != AXE_SHA512:
+            raise ValueError(f"{AXE} is not the file whose hash tools/browser.py has")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            script = files.extractfile("package/axe.min.js")
+            assert script is not None
+            partial = kept.with_suffix(f".{os.getpid()}")
+            partial.write_bytes(script.read())
+        partial.replace(kept)
+    return kept.read_text(encoding="utf-8")
+
+
+def pages() -> list[str]:
+    """The pages of the built book, but for slides and for the one at the root, which leads on."""
+    found = [path.relative_to(BOOK) for path in BOOK.rglob("*.html")]
+    names = [path.as_posix() for path in found if not {"_static", "slides"} & set(path.parts)]
+    return sorted(set(names) - {"index.html"})
+
+
+# Inline formulas that a sign follows on the next line.
+PARTED = """[...document.querySelectorAll(".math:not(div)")].filter(formula => {
+    const next = formula.nextSibling;
+    if (next?.nodeType != 3 || !/^\\S/.test(next.data)) return false;
+    const range = document.createRange();
+    range.setStart(next, 0), range.setEnd(next, 1);
+    const sign = range.getBoundingClientRect(), box = formula.getBoundingClientRect();
+    return box.width && sign.left < box.right - 5}).map(one => one.parentElement.textContent)"""
+STICKING_OUT = """[...document.querySelectorAll("body *")].filter(element => {
+    if (element.getBoundingClientRect().right <= innerWidth + 1) return false;
+    for (let up = element; up; up = up.parentElement)
+        if (getComputedStyle(up).overflowX != "visible") return false;
+    return true}).slice(0, 3).map(element => element.outerHTML.slice(0, 120))"""
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 class NoBrowser(Exception):

@@ -2,13 +2,15 @@
 
 `python -m tools.colab --constraints FILE-OR-URL`: Colab publishes what it has installed, as a list
 that pip understands. An environment with those versions is made once; then each notebook, alone in
-an empty folder, installs the package by its own first cell and runs to the end. It fails if a cell
-fails, or if the first cell changed what was there.
+an empty folder, installs the package by its own first cell and runs to the end: from the wheel, as
+the book's site serves it, or from this repository (`--home repository`). It fails if a cell fails,
+if the first cell changed what was there, or if an index was asked for the package.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import resource
@@ -16,17 +18,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import URLError
 
+import nbformat
+
+from tools.address import NAME, WHEEL, git
 from tools.chapters import ROOT, chapters
+from tools.elsewhere import setup_cell
 
 FOLDER = ROOT / "_build" / "colab"
+LOG = FOLDER / "pip.log"
 PIN = re.compile(r"([A-Za-z0-9][\w.-]*)==([^\s;]+)")
 RUNTIME = ["ipykernel", "ipywidgets", "nbclient", "pip"]  # what runs a notebook and installs
 RUN = """
@@ -140,30 +150,57 @@ def make_environment(python: str, versions: Mapping[str, str]) -> Environment:
     return Environment(here.python, {name: versions[name] for name in present})
 
 
-def build_wheel(environment: Environment) -> Path:
-    """A wheel of the working tree, as the release would be."""
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def home(kind: str, environment: Environment) -> Iterator[str]:
+    """Where the first cell finds the package: this repository's last commit, or a site's wheel."""
+    if kind == "repository":
+        yield f"git+file://{ROOT}@{git('rev-parse', 'HEAD')}"
+        return
     with tempfile.TemporaryDirectory() as folder:
         environment.pip("wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(ROOT))
-        (wheel,) = Path(folder).glob("*.whl")
-        return Path(shutil.copy(wheel, FOLDER))
+        handler = partial(Quiet, directory=folder)
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_port}/{WHEEL}"
+            server.shutdown()
 
 
-def run_alone(python: Path, notebook: Path, wheel: Path) -> subprocess.CompletedProcess[str]:
+def copy_alone(notebook: Path, folder: str, address: str) -> Path:
+    """Copies a notebook, whose first cell then knows this address alone."""
+    copied = nbformat.read(notebook, as_version=4)
+    for cell in copied.cells:
+        if cell.id == "setup":
+            cell.source = setup_cell([address])
+    nbformat.write(copied, Path(folder) / notebook.name)
+    return Path(folder) / notebook.name
+
+
+def run_alone(python: Path, notebook: Path, address: str) -> subprocess.CompletedProcess[str]:
     """Runs a copy of a notebook with nothing beside it, nothing at home and nothing compiled."""
     hidden = {"PYTHONPATH", "VIRTUAL_ENV", "JAX_COMPILATION_CACHE_DIR", "OFFLINE_TUTOR_SPEC"}
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as user:
         variables = {name: value for name, value in os.environ.items() if name not in hidden}
-        variables |= {"OFFLINE_TUTOR_SPEC": str(wheel), "HOME": home}
-        variables |= {"PIP_CACHE_DIR": str(FOLDER / "pip"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-        copy = shutil.copy(notebook, folder)
+        variables |= {"HOME": user, "PIP_LOG": str(LOG), "PIP_CACHE_DIR": str(FOLDER / "pip")}
+        LOG.unlink(missing_ok=True)
         return subprocess.run(
-            [python, "-c", RUN, copy],
+            [python, "-c", RUN, copy_alone(notebook, folder, address)],
             cwd=folder,
             env=variables,
             check=False,
             capture_output=True,
             text=True,
         )
+
+
+def asked_an_index() -> list[str]:
+    """What pip's log of the last notebook says of the package's name on an index."""
+    log = LOG.read_text(encoding="utf-8") if LOG.is_file() else ""
+    return [f"An index was asked for {NAME}."] if f"/{NAME}/" in log else []
 
 
 def processor_seconds() -> float:
@@ -184,10 +221,23 @@ def report(name: str, ok: bool, seconds: float, wall: float) -> str:
     return f"{name:32} {'ok' if ok else 'FAILED':8}{seconds:6.0f} s of processor,{wall:6.0f} s"
 
 
+def passes(name: str, notebook: Path, environment: Environment, address: str) -> bool:
+    """Runs one notebook, and prints how that went."""
+    environment.reset()
+    processor, wall = processor_seconds(), time.monotonic()
+    result = run_alone(environment.python, notebook, address)
+    used = processor_seconds() - processor, time.monotonic() - wall
+    faults = [result.stderr[-3000:]] if result.returncode else []
+    faults += changed(environment.versions, environment.installed()) + asked_an_index()
+    print(report(name, not faults, *used), *faults, sep="\n", flush=True)
+    return not faults
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.colab", description=__doc__)
     parser.add_argument("--constraints", required=True, help="Colab's list: a file or an address")
     parser.add_argument("--python", default="python3.13", help="Colab's Python")
+    parser.add_argument("--home", default="site", choices=["site", "repository"])
     parser.add_argument("names", nargs="*", help="what to run, such as 31_td3 or exercises/31_td3")
     asked = parser.parse_args(arguments)
     book = notebooks()
@@ -200,19 +250,11 @@ def main(arguments: list[str] | None = None) -> int:
             "another: make colab COLAB_PYTHON=python3.12"
         )
     environment = make_environment(asked.python, versions)
-    wheel = build_wheel(environment)
     print(f"Colab's {len(environment.versions)} packages, with jax {versions['jax']}.", flush=True)
-
     failures = 0
-    for name in asked.names or book:
-        environment.reset()
-        processor, wall = processor_seconds(), time.monotonic()
-        result = run_alone(environment.python, book[name], wheel)
-        used = processor_seconds() - processor, time.monotonic() - wall
-        faults = [result.stderr[-3000:]] if result.returncode else []
-        faults += changed(environment.versions, environment.installed())
-        print(report(name, not faults, *used), *faults, sep="\n", flush=True)
-        failures += bool(faults)
+    with home(asked.home, environment) as address:
+        for name in asked.names or book:
+            failures += not passes(name, book[name], environment, address)
     return int(failures > 0)
 
 

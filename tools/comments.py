@@ -6,16 +6,19 @@ Griffe reads docstrings but not comments, which is where the package says what a
 from __future__ import annotations
 
 import io
+import re
 import tokenize
+
+FOR_TOOLS = re.compile(r"#\s*(type: |noqa|pragma)")
 
 
 def comments(source: str) -> dict[int, tuple[str, bool]]:
-    """For each line with a comment: its text without `#`, and whether it is alone on the line."""
+    """For each line with a comment for readers: its text, and whether it is alone on the line."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {
         token.start[0]: (token.string.lstrip("# "), not token.line[: token.start[1]].strip())
         for token in tokens
-        if token.type == tokenize.COMMENT
+        if token.type == tokenize.COMMENT and not FOR_TOOLS.match(token.string)
     }
 
 

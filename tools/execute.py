@@ -11,8 +11,8 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -21,6 +21,7 @@ import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 
+from offline_tutor.files import replacing, temporary_folder
 from tools.chapters import ROOT, Chapter, chapters
 from tools.fingerprints import fingerprint
 
@@ -43,11 +44,9 @@ def recorded() -> dict[str, str]:
 
 
 def record(found: dict[str, str]) -> None:
-    """Records the fingerprints, by key, with which the outputs in the cache were made."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    partial = FINGERPRINTS.with_suffix(".partial")
-    partial.write_text(json.dumps(recorded() | found, indent=1), encoding="utf-8")
-    partial.replace(FINGERPRINTS)
+    """Writes the fingerprints, by key, with which the outputs in the cache were made."""
+    with replacing(FINGERPRINTS) as part:
+        part.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 def executed(chapter: Chapter) -> nbformat.NotebookNode | None:
@@ -61,13 +60,20 @@ def executed(chapter: Chapter) -> nbformat.NotebookNode | None:
 
 
 def drop_stale() -> list[Chapter]:
-    """Drops outputs of an older package from the cache. Returns the chapters without outputs."""
+    """Drops outputs of an older package from the cache. Returns the chapters without outputs.
+
+    Their fingerprints go first: a process killed after that leaves nothing that counts as current.
+    """
     missing = [chapter for chapter in chapters() if executed(chapter) is None]
     keys = {key(chapter.notebook) for chapter in missing}
+    record({key: made for key, made in recorded().items() if key not in keys})
     cache = get_cache(CACHE)
     for entry in cache.list_cache_records():
         if entry.hashkey in keys:
-            cache.remove_cache(entry.pk)
+            with suppress(KeyError):  # an entry without its file
+                cache.remove_cache(entry.pk)
+    for hashkey in keys:  # and files without their entry, both of a process that was killed
+        shutil.rmtree(CACHE / "executed" / hashkey, ignore_errors=True)
     return missing
 
 
@@ -98,6 +104,7 @@ class Keeper:
         self.copies = copies
         self.started = {chapter.path.name: (chapter, fingerprint(chapter)) for chapter in running}
         self.faults: list[str] = []
+        self.kept = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when != "call" or not report.passed:
@@ -113,7 +120,8 @@ class Keeper:
                 notebook, str(chapter.path), data={"execution_seconds": report.duration}
             )
             get_cache(CACHE).cache_notebook_bundle(bundle, overwrite=True)
-            record({key(notebook): before})
+            record(recorded() | {key(notebook): before})
+            self.kept += 1
 
 
 def mend_compilation_cache(folder: Path) -> None:
@@ -138,11 +146,16 @@ def main() -> int:
     if not running:
         return 0
     list_fonts()
-    with tempfile.TemporaryDirectory() as folder:  # nbmake ignores folders named _build
-        keeper = Keeper(running, Path(folder))
+    with temporary_folder("chapters") as folder:  # nbmake ignores folders named _build
+        keeper = Keeper(running, folder)
         copies = [shutil.copy(chapter.path, folder) for chapter in running]
-        status = pytest.main([*OPTIONS, *copies], plugins=[keeper])
+        status = pytest.main([*OPTIONS, f"--basetemp={folder}/pytest", *copies], plugins=[keeper])
     print("\n".join(keeper.faults))
+    if keeper.kept < len(running):  # one failed, or Ctrl-C ended them all
+        print(
+            f"Notebooks: {keeper.kept + unchanged} of {len(chapters())} have run and are kept; "
+            "the same command, given again, runs only the others."
+        )
     print(f"Notebooks: {time.monotonic() - started:.0f} s.")
     return int(status) or bool(keeper.faults)
 

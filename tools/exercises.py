@@ -114,7 +114,7 @@ def page(source: nbformat.NotebookNode, name: str) -> str:
         f"<!-- Made by `make exercises` from notebooks/exercises/{name}.ipynb. -->",
         title,
         f"To [the chapter](../../notebooks/{name}.ipynb). Work in the notebook: "
-        f"{{download}}`{name}.ipynb <../../notebooks/exercises/student/{name}.ipynb>` "
+        f"{{download}}`{name}_exercises.ipynb <../../notebooks/exercises/student/{name}.ipynb>` "
         f"<!-- colab: notebooks/exercises/student/{name}.ipynb -->",
     ]
     stubs = student(source)

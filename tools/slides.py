@@ -24,15 +24,32 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from offline_tutor.book.figures.seal import unsealed
 from tools.chapters import ROOT, Chapter, chapters, tags
 from tools.execute import executed
+from tools.replacing import New, Old, replace
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
-from typeset_math import Typesetter
+from typeset_math import Typesetter, unbroken
 
 HERE = Path(__file__).parent
 SLIDES = ROOT / "_build" / "html" / "slides"
-REVEAL = ["dist/reset.css", "dist/reveal.css", "dist/reveal.js", "plugin/notes", "LICENSE"]
+NOTES = "plugin/notes/notes.js"
+REVEAL = ["dist/reset.css", "dist/reveal.css", "dist/reveal.js", NOTES, "LICENSE"]
+# What readers who listen lack in the speaker's view, which lies in that script as a string.
+SPEAKER: dict[Old, New] = {
+    re.compile(r"(span\.mute \{[\\nt]*opacity: )0\.3"): r"\g<1>0.65",
+    r"<body>": r"<body><main>"
+    r"<h1 style=\"position: absolute; width: 1px; height: 1px; overflow: hidden\">"
+    r"Speaker view</h1>",
+    r"<script>": r"</main><script>",
+    r"<h4 class": r"<h4 aria-level=\"2\" class",
+    r"<select ": r"<select aria-label=\"Layout\" ",
+    "currentSlide = document.createElement( 'iframe' );": "currentSlide = "
+    "document.createElement( 'iframe' ); currentSlide.title = 'This slide';",
+    "upcomingSlide = document.createElement( 'iframe' );": "upcomingSlide = "
+    "document.createElement( 'iframe' ); upcomingSlide.title = 'The next slide';",
+}
 SHOWN = re.compile(r'class="ot-(figure|table)')
 SENTENCE = re.compile(r"(.+?(?<!\bal)[.?!](?:\*+|\))?)(?=\s|$)", re.DOTALL)
 FORMULA = re.compile(r"\$\$.+?\$\$", re.DOTALL)
@@ -112,7 +129,7 @@ def pictures(cell: NotebookNode) -> list[NotebookNode]:
     """The cell's figures and tables, each in a cell of its own."""
     shown = []
     for output in cell.get("outputs", []):
-        html = output.get("data", {}).get("text/html", "")
+        html = unsealed(output.get("data", {}).get("text/html", ""))
         if SHOWN.search(html) and "remove-cell" not in tags(cell):
             html = html.replace('class="ot-slider"', 'class="ot-slider" data-prevent-swipe')
             output = nbformat.v4.new_output("display_data", {"text/html": html})
@@ -178,7 +195,8 @@ class Exporter(SlidesExporter):
     def default_filters(self) -> Iterator[tuple[str, Any]]:
         """Filters of the template; ours of Markdown comes last and so is the one that is used."""
         yield from super().default_filters()
-        yield "markdown2html", MarkdownWithMath(renderer=Renderer(self.typesetter)).render
+        markdown = MarkdownWithMath(renderer=Renderer(self.typesetter))
+        yield "markdown2html", lambda text: unbroken(markdown.render(text))
 
 
 def deck(part: list[Chapter], title: str) -> NotebookNode:
@@ -218,14 +236,16 @@ def reveal() -> Path:
 
 
 def write_beside(folder: Path) -> None:
-    """reveal.js and the style sheet, beside the slides."""
+    """reveal.js, with its speaker's view mended, and the style sheet, beside the slides."""
     for name in REVEAL:
         source, target = reveal() / name, folder / "reveal" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
-        else:
-            shutil.copy(source, target)
+        shutil.copy(source, target)
+    notes = folder / "reveal" / NOTES
+    text = notes.read_text(encoding="utf-8")
+    for old, new in SPEAKER.items():
+        text = replace(text, old, new, where=notes)
+    notes.write_text(text, encoding="utf-8")
     shutil.copy(HERE / "slides.css", folder)
 
 

@@ -1,4 +1,4 @@
-"""Links that open an exercise's notebook in Colab, where the book knows its repository.
+"""Links that open an exercise's notebook in Colab, where the book's repository is on GitHub.
 
 A page marks the place with `<!-- colab: notebooks/exercises/student/12_datasets.ipynb -->`. A local
 Sphinx extension.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from offline_book import repository
 from sphinx.application import Sphinx
+
+from tools.address import on_github
 
 PLACE = re.compile(r"<!-- colab: (\S+) -->")
 
@@ -24,7 +25,7 @@ def linked(text: str, address: str | None) -> str:
 
 
 def write_links(app: Sphinx, document: str, source: list[str]) -> None:
-    source[0] = linked(source[0], repository())
+    source[0] = linked(source[0], on_github())
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from sphinx.errors import ExtensionError
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
 
-from tools.replacing import NothingToReplace, Replacements
+from offline_tutor.book.figures.seal import unsealed
+from tools.replacing import New, NothingToReplace, Old, Replacements
 
 ICONS = "_static/scripts/fontawesome.js"
 ICON = re.compile(
@@ -53,13 +55,29 @@ LOADING = {
     )
     for file in UNUSED
 }
+SEARCH_FIELD = '<button class="btn search-button-field search-button__button pst-js-only"'
+SIDEBAR = '<div id="pst-primary-sidebar"'
 TOGGLE = '<summary><span class="toctree-toggle"'
-MENDED = {
+MENDED: dict[Old, New] = {
     # ARIA: a list's children are its entries, and the role that docutils gives those is deprecated.
     'role="list" class="citation-list"': 'class="citation-list"',
     'role="doc-biblioentry"': "",
     # The toggle in the contents has no name for readers who cannot see its arrow.
     TOGGLE: TOGGLE.replace("<summary", '<summary aria-label="Pages below"'),
+    # Names that do not contain what is to be read: a reader who says "show code" clicks nothing.
+    f'{SEARCH_FIELD} title="Search" aria-label="Search"': SEARCH_FIELD,
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    # The book's name and the search stand outside of every landmark.
+    SIDEBAR: f'{SIDEBAR} role="region" aria-label="The book"',
+    # Without this, a server that sends notebooks as JSON has the browser show them.
+    re.compile(r'(href="[^"]*/([^"/]+)") target="_blank"(?=\s+class="btn btn-sm btn-download-)'): (
+        r'\1 download="\2"'
+    ),
+    # A file is saved under the name that its link shows.
+    re.compile(r'download=""( href="[^"]+"><code[^>]*><span class="pre">)([^<]+)'): (
+        r'download="\2"\1\2'
+    ),
+    re.compile(r"<title>(.+) &#8212; \1</title>"): r"<title>\1</title>",  # the first page's
     # A reader whose system is dark saw a flash of light until the theme's script at the end ran.
     'localStorage.getItem("theme") || "auto"': 'localStorage.getItem("theme") || '
     '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
@@ -128,7 +146,7 @@ def mend(html: str, made: Replacements) -> str:
 def write_index(app: Sphinx) -> None:
     """The page at the root leads to the first; without an icon browsers ask for /favicon.ico."""
     if app.builder.format == "html":
-        first, title = app.config.master_doc, app.config.html_title or app.config.project
+        first, title = app.config.master_doc, escape(app.config.html_title or app.config.project)
         icon = f"_static/{Path(app.config.html_favicon).name}"
         index = Path(app.outdir) / "index.html"
         index.write_text(INDEX.format(title=title, first=first, icon=icon), encoding="utf-8")
@@ -144,12 +162,12 @@ def lighten(folder: Path) -> None:
     pages = {
         page: page.read_text(encoding="utf-8")
         for page in folder.rglob("*.html")
-        if "_static" not in page.parts and "slides" not in page.parts
+        if not {"_static", "slides"} & set(page.parts) and page.name != "404.html"
     }
     made = Replacements()
     for page, html in pages.items():
         if DONE not in html:
-            html = mend(drop_unused(draw_icons(html, scripts, made), made), made)
+            html = mend(drop_unused(draw_icons(unsealed(html), scripts, made), made), made)
             page.write_text(f"{html}{DONE}\n", encoding="utf-8")
     if not any(DONE in html for html in pages.values()):  # all were written anew
         try:

@@ -7,8 +7,6 @@ another host, and adds the buttons of the repository and the link to the PDF, wh
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # Jupyter Book's own command does not put the repository there
 
 from tools import execute
+from tools.address import on_github, repository, with_clone_line
 from tools.chapters import chapters
 from tools.fingerprints import fingerprint
 from tools.pages import foreign_requests
@@ -46,19 +45,9 @@ def record_outputs(app: Sphinx, error: Exception | None) -> None:
         execute.record(app.fingerprints)
 
 
-def repository() -> str | None:
-    """Address of the book's repository: OFFLINE_TUTOR_REPOSITORY, else git's, if on GitHub."""
-    address = os.environ.get("OFFLINE_TUTOR_REPOSITORY")
-    if address is None:
-        command = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
-        address = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    match = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$", address.strip())
-    return f"https://github.com/{match[1]}" if match else None
-
-
 def add_buttons(app: Sphinx, config: Config) -> None:
-    """Buttons for Colab, Binder, source and issues, if the repository has an address."""
-    if address := repository():
+    """Buttons for Colab, Binder, source and issues, if the repository is on GitHub."""
+    if address := on_github():
         config.html_theme_options |= {
             "repository_url": address,
             "repository_branch": "main",
@@ -82,13 +71,33 @@ def link_pdf(app: Sphinx, document: str, source: list[str]) -> None:
 
 
 def name_rocket(app: Sphinx, document: str, source: list[str]) -> None:
-    """The sentence on the first page about the button for Colab and Binder, if there is one."""
+    """Says on the first page where the button for Colab and Binder is, or why there is none."""
     way = (
         "In Colab or on Binder: the rocket above a chapter opens it; in Colab its first cell "
         "installs what is missing. "
     )
+    none = (
+        "This copy of the book was built where its repository on GitHub was not known, so no page "
+        "has a button for Colab or Binder; `OFFLINE_TUTOR_REPOSITORY=https://github.com/...` with "
+        "`make book` brings them. "
+    )
     if document == FIRST:
-        source[0] = replace(source[0], ROCKET, way if repository() else "", where=document)
+        source[0] = replace(source[0], ROCKET, way if on_github() else none, where=document)
+
+
+def name_address(app: Sphinx, document: str, source: list[str]) -> None:
+    """The line on the first page that clones the repository, if it has an address."""
+    if document == FIRST:
+        source[0] = with_clone_line(source[0], repository())
+
+
+def tell_missing_buttons(app: Sphinx) -> None:
+    """Says in the log of the build, where the remote can be named, why pages have no buttons."""
+    if on_github() is None:
+        LOGGER.info(
+            "No buttons for Colab and Binder: neither OFFLINE_TUTOR_REPOSITORY nor the remote "
+            "`origin` nor [project.urls] in pyproject.toml is a repository on github.com."
+        )
 
 
 def drop_thebe(app: Sphinx, config: Config) -> None:
@@ -123,9 +132,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", drop_stale_outputs)
     app.connect("config-inited", add_buttons)
     app.connect("config-inited", drop_thebe)
+    app.connect("builder-inited", tell_missing_buttons)
     app.connect("env-get-outdated", pages_to_read_again)
     app.connect("source-read", link_pdf)
     app.connect("source-read", name_rocket)
+    app.connect("source-read", name_address)
     app.connect("build-finished", record_outputs)
     app.connect("build-finished", check_requests, priority=900)  # of pages as they will stay
     return {"parallel_read_safe": True, "parallel_write_safe": True}

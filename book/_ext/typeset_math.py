@@ -3,6 +3,9 @@
 MathJax's own JavaScript, of the package sphinx-mathjax-offline, runs in a JavaScript engine,
 without a browser. What it would draw in a page is there from the start: nothing jumps, and 260 kB
 of script are not loaded. Screen readers find the same formula as MathML beside the drawing.
+
+Browsers may break a line before and after such a drawing, even between it and a comma. What touches
+a formula therefore stands with it in one element that does not break.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 from docutils import nodes
 from py_mini_racer import MiniRacer
 from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset
 from sphinx.util.math import get_node_equation_number
@@ -33,6 +37,10 @@ STYLES = "mathjax/mathjax.css"
 FONTS = "output/chtml/fonts/woff-v2"
 PARTS = ["adaptors/liteDOM", "input/tex", "output/chtml", "a11y/assistive-mml"]
 FILES = ["startup", "core", *PARTS, "output/chtml/fonts/tex"]
+UNBROKEN = "ot-unbroken"  # the class, in book.css and slides.css, of what stays on one line
+INLINE = re.compile(
+    r"([^\s<>]*)(<mjx-container\b(?![^>]*\bdisplay=).*?</mjx-container>)([^\s<>]*)", re.DOTALL
+)
 # `ready` is empty because MathJax would otherwise begin before its parts are there.
 CONFIGURATION = """
 globalThis.console = {log() {}, info() {}, warn() {}, error() {}};
@@ -101,6 +109,49 @@ def typeset(translator: HTML5Translator, node: nodes.Node, tex: str, *, display:
     return html
 
 
+def unbroken(html: str) -> str:
+    """HTML in which each inline formula stays with the letters and signs that touch it."""
+    return INLINE.sub(
+        lambda m: f'<span class="{UNBROKEN}">{m[0]}</span>' if m[1] or m[3] else m[0], html
+    )
+
+
+def outermost(formula: nodes.Node) -> nodes.Element:
+    """The formula, or the emphasis or link that holds nothing else."""
+    while isinstance(formula.parent, nodes.Inline) and len(formula.parent) == 1:
+        formula = formula.parent
+    return formula
+
+
+def keep_together(formula: nodes.math) -> None:
+    """Puts an inline formula, and what touches it on either side, into an element of its own."""
+    inner = outermost(formula)
+    place, around = inner.parent.index(inner), inner.parent
+    before, after = around[:place][-1:], around[place + 1 :][:1]
+    head = re.search(r"\S*$", before[0])[0] if before and isinstance(before[0], nodes.Text) else ""
+    tail = re.match(r"\S*", after[0])[0] if after and isinstance(after[0], nodes.Text) else ""
+    if not head and not tail:
+        return
+    whole = nodes.inline(classes=[UNBROKEN])
+    parts: list[nodes.Node] = [whole]
+    if head:
+        parts.insert(0, nodes.Text(before[0][: -len(head)]))
+    if tail:
+        parts.append(nodes.Text(after[0][len(tail) :]))
+    around[place - bool(head) : place + 1 + bool(tail)] = parts
+    whole += [nodes.Text(head)] * bool(head) + [inner] + [nodes.Text(tail)] * bool(tail)
+
+
+class KeepFormulasTogether(SphinxTransform):
+    """Keeps every inline formula of a page together with what touches it."""
+
+    default_priority = 700  # after the links to the glossary, which look at running text
+
+    def apply(self, **_: Any) -> None:
+        for formula in list(self.document.findall(nodes.math)):
+            keep_together(formula)
+
+
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
     html = typeset(translator, node, node.astext(), display=False)
     start = translator.starttag(node, "span", "", CLASS="math notranslate nohighlight")
@@ -141,6 +192,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "typeset", inline_renderers=(visit_inline, None), block_renderers=(visit_display, None)
     )
     app.add_css_file(STYLES)
+    app.add_transform(KeepFormulasTogether)
     app.connect("builder-inited", start)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

@@ -1,14 +1,20 @@
 """The base of every `Config`: numbers are data, sizes are structure, and both are checked."""
 
+import difflib
+import inspect
 import math
+import re
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, dataclass_transform
+from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 
 import jax
 import numpy as np
+
+from offline_tutor.types import shown
 
 
 class Range(NamedTuple):
@@ -19,9 +25,13 @@ class Range(NamedTuple):
     above: bool = False  # whether `low` itself is left out
 
     def holds(self, number: float) -> bool:
-        """Whether the number lies inside. NaN and infinity never do."""
+        """Whether the number lies inside. NaN, infinity and what no float can hold never do."""
+        try:
+            number = float(number)
+        except OverflowError:
+            return False
         inside = self.low < number if self.above else self.low <= number
-        return bool(inside and number <= self.high and math.isfinite(number))
+        return inside and number <= self.high and math.isfinite(number)
 
     def __str__(self) -> str:
         """In words, for messages."""
@@ -78,11 +88,19 @@ class Hyperparameters:
                 f"{cls.__name__}: give {name} its type, {name}: ... = {vars(cls)[name]!r}"
             )
         dataclass(frozen=True)(cls)
+        cls.__doc__ = _Doc(cls)  # type: ignore[assignment]
         hints = typing.get_type_hints(cls)
         cls._types = {field.name: hints[field.name] for field in fields(cls)}  # type: ignore[arg-type]
         cls.floats = tuple(name for name, kind in cls._types.items() if float in _kinds(kind))
         cls.static = tuple(name for name in cls._types if name not in cls.floats)
         jax.tree_util.register_pytree_with_keys(cls, _flatten, partial(_unflatten, cls))
+
+    def __new__(cls, *values: Any, **named: Any) -> Self:
+        """An instance whose fields are yet to be set. Raises TypeError for one it has not."""
+        for name in named.keys() - cls._types.keys():
+            owner, known = _owner(cls), ", ".join(cls._types)
+            raise TypeError(f"{owner} has no {name}{nearest(name, cls._types)} It has {known}")
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         """Check every field, and bring it to its type."""
@@ -99,11 +117,11 @@ class Hyperparameters:
                 return value  # a number under way through jit or vmap
             if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0:
                 value = value.item()
-            if _is_number(value, int | float | np.number) and allowed.holds(value):
+            if _is_number(value, int | float | np.integer | np.floating) and allowed.holds(value):
                 return float(value)
             raise self._error(name, value, f"a number, {allowed}")
         if kinds == {int}:
-            if _is_number(value, int | np.integer) and allowed.holds(value):
+            if is_whole(value) and allowed.holds(value):
                 return int(value)
             raise self._error(name, value, f"a whole number, {allowed}")
         if kinds == {bool}:
@@ -112,15 +130,50 @@ class Hyperparameters:
             raise self._error(name, value, "True or False")
         if typing.get_origin(kind) is tuple and typing.get_args(kind)[0] is int:
             sizes = value if isinstance(value, tuple | list) else (None,)
-            if all(_is_number(size, int | np.integer) and size >= 1 for size in sizes):
+            if all(is_whole(size) and size >= 1 for size in sizes):
                 return tuple(map(int, sizes))
             raise self._error(name, value, "whole numbers of at least 1, such as (256, 256)")
+        try:
+            hash(value)
+        except TypeError:
+            raise self._error(name, value, "a value that cannot change, such as a tuple") from None
         return value
 
     def _error(self, name: str, value: Any, wanted: str) -> ValueError:
-        owner = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
-        owner = owner.removeprefix("__main__.")
-        return ValueError(f"{owner}: {name} is {value!r}; it must be {wanted}")
+        return ValueError(f"{_owner(type(self))}: {name} is {shown(value)}; it must be {wanted}")
+
+
+class _Doc:
+    """The docstring of a class of hyper-parameters, with its fields, for `help`; when asked for."""
+
+    def __init__(self, config: type[Hyperparameters]) -> None:
+        self.config, self.text = config, vars(config).get("__doc__") or ""
+
+    def __get__(self, instance: Any, owner: Any = None) -> str:
+        """What it says itself, then each field with its type, its default and its meaning."""
+        known: dict[str, str] = {}
+        for kind in reversed(self.config.__mro__):
+            known |= _comments(kind) if hasattr(kind, "__dataclass_fields__") else {}
+        lines = [
+            f"    {field.name}: {_type_name(field.type)} = {field.default!r}"
+            + (f"  # {known[field.name]}" if field.name in known else "")
+            for field in fields(self.config)  # type: ignore[arg-type]
+        ]
+        return "\n".join([inspect.cleandoc(self.text), "", "Fields:", *lines])
+
+
+def _type_name(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
+
+
+def _comments(config: type) -> dict[str, str]:
+    """For each field that a class defines, the comment beside it; none where there is no source."""
+    try:
+        lines = inspect.getsource(config).splitlines()
+    except (OSError, TypeError):
+        return {}
+    found = [re.match(r"\s+(\w+)\s*:[^#]*#\s*(.*)", line) for line in lines]
+    return {match[1]: match[2] for match in found if match}
 
 
 def _flatten(config: Hyperparameters) -> tuple[list[Any], tuple[Any, ...]]:
@@ -145,5 +198,25 @@ def _kinds(kind: Any) -> set[Any]:
     return {kind}
 
 
+def _owner(config: type) -> str:
+    """What messages call a class of hyper-parameters: "td3_bc.Config"."""
+    owner = f"{config.__module__.rpartition('.')[2]}.{config.__name__}"
+    return owner.removeprefix("__main__.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence that names a wrong name: "; did you mean alpha?", or a full stop."""
+    found = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {found[0]}?" if found else "."
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number; 1e4 is one."""
+    if not _is_number(value, int | float | np.integer | np.floating):
+        return False
+    return isinstance(value, int | np.integer) or float(value).is_integer()
+
+
 def _is_number(value: Any, kinds: Any) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_)
+    """Whether it is one of these kinds of number. A duration of NumPy's is an integer to NumPy."""
+    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_ | np.timedelta64)

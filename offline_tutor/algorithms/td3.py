@@ -34,9 +34,8 @@ class Config(Hyperparameters):
     critic_learning_rate: float = 3e-4  # Adam's
     discount: float = 0.99  # gamma: what a reward one step later is worth now
     tau: float = 0.005  # how far the target networks move towards the trained ones
-    # Noise on the target's actions, in units of the action: standard deviation and largest size.
-    policy_noise: float = 0.2
-    noise_clip: float = 0.5
+    policy_noise: float = 0.2  # standard deviation of the noise on the target's actions
+    noise_clip: float = 0.5  # and its largest size; both in units of the action
     policy_delay: int = 2  # critic updates for each update of the actor and of the targets
     exploration_noise: float = 0.1  # standard deviation of the noise on actions tried online
     max_action: float = 1.0  # actions lie in [-max_action, max_action]; training scales them to 1

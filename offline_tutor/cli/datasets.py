@@ -11,12 +11,11 @@ def run(names: Positional[tuple[str, ...]] = ()) -> int:
     Args:
         names: only these: a name, a Minari id (fetched where it is not here), or a folder
     """
-    import minari  # this and JAX take a while, which --help need not wait for
-
+    # These take a while, which --help need not wait for.
     from offline_tutor.data import DatasetError, library, load_dataset
     from offline_tutor.types import Discrete
 
-    listed = names or (*library.embedded(), *minari.list_local_datasets())
+    listed = names or tuple(dict.fromkeys([*library.embedded(), *library.local()]))
     width = max(map(len, listed))
     print(f"{'dataset':{width}}  transitions  episodes  mean return  observation  actions")
     failed = False

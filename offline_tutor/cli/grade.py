@@ -62,7 +62,7 @@ def run(
         raise ValueError(f"--jobs is {jobs}; it must be at least 1")
     needed = ("nbclient", "ipykernel", "psutil")
     if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
-        raise ValueError(f"{', '.join(missing)} missing: pip install 'offline-tutor[grade]'")
+        raise ValueError(f"{', '.join(missing)} missing: pip install {' '.join(missing)}")
     from offline_tutor.classroom.grading import class_grader  # JAX and the rest: not for --help
 
     folder = submissions.resolve()

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import numbers
-import warnings
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-import jax
 import numpy as np
 
+from offline_tutor.data.checks import Places, check_bounds, check_values
+from offline_tutor.data.columns import check_shape, to_array, to_flags, to_float32
 from offline_tutor.data.dataset import Dataset, DatasetError
-from offline_tutor.types import Array, Continuous, Discrete, Spec, Transitions
+from offline_tutor.data.doubts import (
+    Digits,
+    count_rows,
+    doubt_bounds,
+    doubt_following,
+    doubt_jumps,
+    warn,
+)
+from offline_tutor.data.memory import take_rows
+from offline_tutor.types import Continuous, Discrete, Spec, Transitions
+
+DEFAULT_BOUNDS = (-1.0, 1.0)
+MOST_ACTIONS = 2**31 - 1  # int32 counts no further
 
 
 def from_arrays(
@@ -23,12 +33,16 @@ def from_arrays(
     terminations: Any,
     truncations: Any = None,
     next_observations: Any = None,
-    action_bounds: tuple[Any, Any] = (-1.0, 1.0),
+    action_bounds: tuple[Any, Any] | None = None,
     num_actions: int | None = None,
     name: str = "arrays",
     environment: str | None = None,
 ) -> Dataset:
     """Make a dataset from arrays of your own: one row per transition, one episode after another.
+
+    Warns, with the first row or the column, where the data may be right but look wrong: episodes
+    that jump to another recording, next observations that do not fit the next rows, numbers that
+    float32 cannot tell apart, bounds that have little to do with the actions.
 
     Args:
         observations: (n, observation) numbers. Images have more axes, (n, height, width, ...), and
@@ -41,7 +55,8 @@ def from_arrays(
         next_observations: (n, observation). If omitted, they are taken from the next row of the
             same episode. A row that cuts off an episode has no next row and is left out, with a
             warning; a row that terminates one does not need any.
-        action_bounds: the smallest and the largest action, numbers or arrays (action,).
+        action_bounds: the smallest and the largest action, numbers or arrays (action,); -1 and 1 if
+            omitted. Only for continuous actions.
         num_actions: the number of discrete actions; None if actions are continuous.
         name: how messages refer to the dataset.
         environment: the Gymnasium id of the environment, if there is one.
@@ -49,112 +64,97 @@ def from_arrays(
     Raises:
         DatasetError: if the arrays are not valid; the message names the first bad row.
     """
-    if num_actions is not None:
-        if not isinstance(num_actions, numbers.Integral) or num_actions < 1:
-            raise DatasetError(
-                f"{name}: num_actions is {num_actions!r}; it must be a whole number, at least 1."
-            )
-        num_actions = int(num_actions)
-    spec, columns = _columns(name, observations, actions, rewards, action_bounds, num_actions)
-    columns["terminations"] = _flags(name, "terminations", terminations)
-    if truncations is None:
-        truncations = np.zeros(len(columns["terminations"]), bool)
-    columns["truncations"] = _flags(name, "truncations", truncations)
+    _check_options(name, num_actions, action_bounds, environment)
+    given = {"observations": observations, "actions": actions, "rewards": rewards}
     if next_observations is not None:
-        shape = (None, *spec.observation_shape)
-        columns["next_observations"] = _numbers(name, "next_observations", next_observations, shape)
+        given["next_observations"] = next_observations
+    columns, doubts = _convert(name, given, discrete=num_actions is not None)
+    columns["terminations"] = to_flags(name, "terminations", terminations)
+    if truncations is None:
+        columns["truncations"] = np.zeros(len(columns["terminations"]), bool)
+    else:
+        columns["truncations"] = to_flags(name, "truncations", truncations)
     _check_rows(name, columns)
     columns["truncations"][-1] |= not columns["terminations"][-1]
-    if next_observations is None:
-        columns = _infer_next_observations(name, columns)
-    truncations = columns.pop("truncations")
-    return check_values(Dataset(name, Transitions(**columns), truncations, spec, environment))
+
+    ends = columns["terminations"] | columns["truncations"]
+    inferred = next_observations is None
+    space = _space(name, columns["actions"], num_actions, action_bounds)
+    unused = columns["truncations"] if inferred else None
+    check_values(Places(name, np.flatnonzero(ends) + 1), columns, space, unused=unused)
+    if isinstance(space, Continuous):
+        by_default = action_bounds is None
+        doubts += doubt_bounds(columns["actions"], space, by_default=by_default)
+    if inferred:
+        doubts += _left_out(name, columns, truncations is not None)
+        doubts += doubt_jumps(columns["observations"], ends)
+    else:
+        doubts += doubt_following(columns, ends)
+    warn(name, doubts)
+    return _assemble(name, columns, space, environment)
 
 
-def _columns(
-    name: str,
-    observations: Any,
-    actions: Any,
-    rewards: Any,
-    bounds: Any,
-    num_actions: int | None,
-) -> tuple[Spec, dict[str, np.ndarray]]:
-    """Convert observations, actions and rewards; return them with the spec that they imply."""
-    try:
-        axes = max(2, np.ndim(observations))  # images have more than vectors
-    except ValueError:  # ragged lists, which `_numbers` reports
-        axes = 2
-    columns = {
-        "observations": _numbers(name, "observations", observations, (None,) * axes),
-        "rewards": _numbers(name, "rewards", rewards, (None,)),
-    }
-    observation_shape = columns["observations"].shape[1:]
-    if num_actions is None:
-        columns["actions"] = _numbers(name, "actions", actions, (None, None))
-        space = check_bounds(name, bounds, columns["actions"].shape[1])
-        return Spec(observation_shape, space), columns
-    columns["actions"] = _numbers(name, "actions", actions, (None,))
-    return Spec(observation_shape, Discrete(num_actions)), columns
-
-
-def _numbers(name: str, key: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Return values as float32 (images may stay uint8), of a shape in which None is any length."""
-    try:
-        with np.errstate(over="ignore"):  # too large: becomes infinite, reported below
-            array = np.asarray(values)
-            if array.dtype.kind not in "biufO":
-                raise TypeError(f"they are of type {array.dtype}")
-            if np.ma.is_masked(values):
-                raise TypeError("some are masked")
-            picture = array.dtype == np.uint8 and len(shape) > 2
-            array = np.asarray(array, np.uint8 if picture else np.float32)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"{name}: {key} is not an array of numbers: {error}.") from error
-    fits = [size in (None, actual) for size, actual in zip(shape, array.shape, strict=False)]
-    if array.ndim != len(shape) or not all(fits):
-        wanted = ", ".join(str(size or "any") for size in shape)
-        hint = ""
-        if key.endswith("observations"):
-            hint = (
-                " Give one row per observation, all of the same shape; x[:, None] turns a list of "
-                "numbers into a column."
-            )
-        if key == "actions":
-            hint = (
-                " Continuous actions are (n, action); discrete ones are (n,) and need num_actions."
-            )
-        raise DatasetError(f"{name}: {key} has the shape {array.shape}, not ({wanted}).{hint}")
-    return array
-
-
-def _flags(name: str, key: str, values: Any) -> np.ndarray:
-    """Return a copy of values as (n,) bool; only True and False (or 1 and 0) are allowed."""
-    array = _numbers(name, key, values, (None,))
-    odd = np.flatnonzero((array != 0) & (array != 1))
-    if len(odd):
-        raise DatasetError(f"{name}: {key} must be True or False; row {odd[0]} is {array[odd[0]]}.")
-    return array.astype(bool)
-
-
-def check_bounds(name: str, bounds: tuple[Any, Any], action_dim: int) -> Continuous:
-    """Return the space between a smallest and a largest action, each a number or (action,)."""
-    try:
-        low, high = (np.broadcast_to(np.float32(bound), (action_dim,)) for bound in bounds)
-    except (TypeError, ValueError) as error:
+def _check_options(name: str, num_actions: Any, bounds: Any, environment: Any) -> None:
+    """Check what is said of the task as a whole."""
+    whole = isinstance(num_actions, numbers.Integral) and not isinstance(num_actions, bool)
+    if num_actions is not None and not (whole and 1 <= num_actions <= MOST_ACTIONS):
         raise DatasetError(
-            f"{name}: the bounds of the actions are {bounds}; they must be a smallest and a "
-            f"largest action, numbers or arrays of {action_dim}."
-        ) from error
-    if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
-        raise DatasetError(
-            f"{name}: the bounds of the actions are {low} and {high}; they must be finite, and the "
-            "first smaller than the second: give action_bounds=(smallest, largest). Policies are "
-            "built to stay within them."
+            f"{name}: num_actions is {num_actions!r}; it must be a whole number, at least 1, and "
+            "left out where actions are continuous."
         )
-    return Continuous(tuple(low.tolist()), tuple(high.tolist()))
+    if num_actions is not None and bounds is not None:
+        raise DatasetError(
+            f"{name}: num_actions is {num_actions} and action_bounds is {bounds}; give one of the "
+            "two: discrete actions have no bounds."
+        )
+    if not isinstance(environment, str | None):
+        raise DatasetError(
+            f"{name}: environment is {environment!r}; give its Gymnasium id, such as 'Pendulum-v1'."
+        )
 
 
-def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
+def _convert(
+    name: str, given: dict[str, Any], *, discrete: bool
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return columns of numbers, and doubts about what float32 keeps of them."""
+    columns, doubts = {}, []
+    shapes: dict[str, tuple[int | None, ...]] = {
+        "actions": (None,) if discrete else (None, None),
+        "rewards": (None,),
+    }
+    for key, values in given.items():
+        array = to_array(name, key, values)
+        if key == "observations":  # pictures have more axes than vectors
+            shapes[key] = (None,) * max(2, array.ndim)
+            shapes["next_observations"] = (None, *array.shape[1:])
+        check_shape(name, key, array, shapes[key])
+        if key == "actions" and discrete:
+            columns[key] = array
+            continue
+        columns[key] = to_float32(array, pictures=array.ndim > 2)
+        if key != "next_observations":
+            digits = Digits(key)
+            digits.add(array, columns[key])
+            doubts += digits.doubts(columns[key])
+    types = {columns[key].dtype for key in columns if key.endswith("observations")}
+    if len(types) > 1:
+        raise DatasetError(
+            f"{name}: observations are {columns['observations'].dtype}, next_observations "
+            f"{columns['next_observations'].dtype}; give both pictures alike, such as uint8."
+        )
+    return columns, doubts
+
+
+def _space(
+    name: str, actions: np.ndarray, num_actions: int | None, bounds: Any
+) -> Continuous | Discrete:
+    """Return the space of the actions."""
+    if num_actions is not None:
+        return Discrete(int(num_actions))
+    return check_bounds(name, DEFAULT_BOUNDS if bounds is None else bounds, actions.shape[1])
+
+
+def _check_rows(name: str, columns: dict[str, np.ndarray]) -> None:
     """Check that columns are equally long and not empty, and that rows end in one way at most."""
     lengths = {key: len(column) for key, column in columns.items()}
     if len(set(lengths.values())) > 1:
@@ -164,6 +164,11 @@ def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
         )
     if not lengths["rewards"]:
         raise DatasetError(f"{name}: the dataset is empty. It needs at least one transition.")
+    for key in ("observations", "actions"):
+        if not columns[key][0].size:
+            raise DatasetError(
+                f"{name}: {key} has the shape {columns[key].shape}; rows need at least one number."
+            )
     both = np.flatnonzero(columns["terminations"] & columns["truncations"])
     if len(both):
         raise DatasetError(
@@ -172,72 +177,53 @@ def _check_rows(name: str, columns: Mapping[str, np.ndarray]) -> None:
         )
 
 
-def _infer_next_observations(name: str, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Take observations from the next row, and drop the rows that cut off an episode."""
-    observations = columns["observations"]
-    terminations, cut = columns["terminations"], columns["truncations"]
-    # After a termination the value is zero whatever is observed, so any finite row will do.
-    following = np.roll(observations, -1, axis=0)
-    following[terminations] = observations[terminations]
-    if cut.any():
-        warnings.warn(
-            f"{name}: next_observations were inferred from the rows that follow; left out: "
-            f"{cut.sum()} rows that cut an episode, because the arrays do not show what followed.",
-            stacklevel=3,
-        )
+def _left_out(name: str, columns: dict[str, np.ndarray], marked: bool) -> list[str]:
+    """Say how many rows have no next observation; raise DatasetError if none has one."""
+    cut = columns["truncations"]
     if cut.all():
-        raise DatasetError(f"{name}: no row is left, since every row cuts an episode.")
-    before_cut = np.roll(cut, -1) & ~terminations
-    columns = dict(columns, next_observations=following, truncations=before_cut)
-    return {key: column[~cut] for key, column in columns.items()}
-
-
-def check_values(dataset: Dataset) -> Dataset:
-    """Check that values are finite and actions lie in their space; return the dataset."""
-    transitions, space = dataset.transitions, dataset.spec.actions
-    for key in ("observations", "actions", "rewards", "next_observations"):
-        finite = np.isfinite(getattr(transitions, key))
-        _fail_where(dataset, ~finite, key, "is not a finite number", "Leave out or repair it")
-    actions = np.asarray(transitions.actions)
-    if isinstance(space, Continuous):
-        low, high = np.array(space.low, np.float32), np.array(space.high, np.float32)
-        slack = 1e-5 * (high - low)  # room for rounding errors
-        inside = (actions >= low - slack) & (actions <= high + slack)
-        allowed = f"the space from {list(space.low)} to {list(space.high)}"
-    else:
-        inside = (actions >= 0) & (actions < space.num) & (actions == np.floor(actions))
-        allowed = f"the {space.num} discrete actions 0 to {space.num - 1}"
-    advice = "Clip it, or give the true action_bounds or num_actions"
-    _fail_where(dataset, ~inside, "actions", f"is outside {allowed}", advice)
-    if isinstance(space, Discrete):
-        transitions = transitions._replace(actions=actions.astype(np.int32))
-    return replace(dataset, transitions=jax.tree.map(_aligned, transitions))
-
-
-def _aligned(array: Array) -> np.ndarray:
-    """Return a read-only copy that is aligned to 64 bytes.
-
-    JAX on a CPU uses such arrays without copying them, so that a million transitions are in memory
-    only once.
-    """
-    array = np.asarray(array)
-    raw = np.empty(array.nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    aligned = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    aligned[...] = array
-    aligned.flags.writeable = False
-    return aligned
-
-
-def _fail_where(dataset: Dataset, bad: np.ndarray, key: str, problem: str, advice: str) -> None:
-    """If a row is bad, raise a DatasetError with the first one, its episode and its value."""
-    rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
-    if not len(rows):
-        return
-    row = int(rows[0])
-    episode = int(np.searchsorted(dataset.episode_ends(), row, side="right"))
-    value = getattr(dataset.transitions, key)[row].tolist()
-    raise DatasetError(
-        f"{dataset.name}: {key}, row {row} (episode {episode}): {value} {problem}; {len(rows)} of "
-        f"{len(dataset)} rows are like that. {advice}."
+        raise DatasetError(
+            f"{name}: no row is left, since every row cuts an episode. Give next_observations."
+        )
+    if not cut.any():
+        return []
+    stops = np.flatnonzero(cut | columns["terminations"]) + 1
+    longest = np.diff(stops, prepend=0).max()
+    known = (
+        f" Without truncations, the longest episode has {longest} rows; if recordings ended within "
+        "it, mark their last rows."
     )
+    return [
+        "next_observations were inferred from the rows that follow; left out: "
+        f"{count_rows(np.flatnonzero(cut))} that cut an episode, because the arrays do not show "
+        f"what followed.{'' if marked else known}"
+    ]
+
+
+def _assemble(
+    name: str,
+    columns: dict[str, np.ndarray],
+    space: Continuous | Discrete,
+    environment: str | None,
+) -> Dataset:
+    """Copy the rows that have a next observation into memory of the dataset's own."""
+    observations, terminations = columns["observations"], columns["terminations"]
+    cut, rows = columns["truncations"], None
+    following = columns.get("next_observations")
+    truncations, next_rows = cut, None
+    if following is None:
+        rows = np.flatnonzero(~cut)
+        # After a termination the value is zero whatever is observed, so any finite row will do.
+        next_rows = np.where(terminations[rows], rows, rows + 1)
+        following = observations
+        truncations = (np.append(cut[1:], False) & ~terminations)[rows]
+    transitions = Transitions(
+        observations=take_rows(observations, rows),
+        actions=take_rows(
+            columns["actions"], rows, np.int32 if isinstance(space, Discrete) else None
+        ),
+        rewards=take_rows(columns["rewards"], rows),
+        next_observations=take_rows(following, next_rows),
+        terminations=take_rows(terminations, rows),
+    )
+    spec = Spec(observations.shape[1:], space)
+    return Dataset(name, transitions, truncations, spec, environment)

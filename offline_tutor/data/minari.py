@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from offline_tutor.data.arrays import check_bounds, check_values
+from offline_tutor.data.checks import Places, check_bounds, check_values
 from offline_tutor.data.dataset import Dataset, DatasetError
-from offline_tutor.types import Discrete, Spec, Transitions
+from offline_tutor.data.doubts import Digits, doubt_bounds, warn
+from offline_tutor.data.memory import empty_aligned
+from offline_tutor.spaces import join, spec_of
+from offline_tutor.types import Continuous, Discrete, Spec, Transitions
 
 if TYPE_CHECKING:
-    import gymnasium
     import minari
+
+EACH_STEP = ("actions", "rewards", "terminations", "truncations")
 
 
 def load_dataset(
@@ -33,9 +39,9 @@ def load_dataset(
         download: whether to fetch a dataset that is not on this machine.
         action_bounds: the smallest and the largest action; by default those of the recorded space.
 
-    If an observation is a dictionary of vectors, these are concatenated in the order of Gymnasium's
-    `FlattenObservation`. An episode whose recording stops before the episode ends counts as
-    truncated; a row that is both terminated and truncated counts as terminated.
+    If an observation is a dictionary of vectors, these are joined in the order of the recorded
+    space, and `Dataset.spec` remembers it. An episode whose recording stops before the episode
+    ends counts as truncated; a row that is both terminated and truncated counts as terminated.
 
     Raises:
         DatasetError: if it cannot be found, fetched, read or trusted.
@@ -48,70 +54,147 @@ def load_dataset(
             f"source is of type {type(source).__name__}; give a name, a folder or a MinariDataset. "
             "For arrays of your own use from_arrays."
         )
-    return check_values(_read(found, action_bounds))
+    dataset, doubts = _read(found, action_bounds)
+    warn(dataset.name, doubts)
+    return dataset
 
 
-def _read(source: minari.MinariDataset, bounds: tuple[Any, Any] | None = None) -> Dataset:
-    """Copy a Minari dataset into arrays allocated in advance."""
-    name, num_steps = source.id, source.total_steps
-    spec = _spec(name, source.observation_space, source.action_space, bounds)
-    discrete = isinstance(spec.actions, Discrete)
-    action_shape = (num_steps,) if discrete else (num_steps, spec.action_dim)
-    transitions = Transitions(
-        observations=np.empty((num_steps, spec.observation_dim), np.float32),
-        actions=np.empty(action_shape, np.float32),
-        rewards=np.empty(num_steps, np.float32),
-        next_observations=np.empty((num_steps, spec.observation_dim), np.float32),
-        terminations=np.empty(num_steps, bool),
-    )
-    truncations = np.empty(num_steps, bool)
-    start = 0
-    try:
-        for episode in _episodes(source):
-            with np.errstate(over="ignore"):  # too large: becomes infinite, reported later
-                start = _copy_episode(
-                    episode, source.observation_space, transitions, truncations, start
-                )
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(
-            f"{name}: the episode that begins at row {start} cannot be read: {error}. The file is "
-            "damaged or not in Minari's format; fetch or make it again."
-        ) from error
-    if not start or start != num_steps:
-        raise DatasetError(
-            f"{name}: the episodes hold {start} steps, the metadata counts {num_steps}. "
-            "A dataset needs at least one step, and the two must agree; fetch or make it again."
-        )
+def _read(source: minari.MinariDataset, bounds: Any = None) -> tuple[Dataset, list[str]]:
+    """Copy a Minari dataset into arrays allocated in advance; return it with doubts about it."""
+    name = source.id
+    spec = _spec(source, bounds)
+    columns = _Columns(source, spec)
+    stops, doubts = columns.read(), columns.doubts()
+    places = Places(name, stops, source.episode_indices, partial(_without, source))
+    check_values(places, columns.arrays, spec.actions)
+    if isinstance(spec.actions, Continuous):
+        doubts += doubt_bounds(columns.arrays["actions"], spec.actions, by_default=False)
     environment = source.env_spec.id if source.env_spec else None
-    return Dataset(name, transitions, truncations, spec, environment)
+    truncations = columns.arrays.pop("truncations")
+    return Dataset(name, Transitions(**columns.arrays), truncations, spec, environment), doubts
 
 
-def _copy_episode(
-    episode: Mapping[str, Any],
-    space: gymnasium.Space,
-    transitions: Transitions,
-    truncations: np.ndarray,
-    start: int,
-) -> int:
-    """Copy one episode into the rows from `start`; return the index of the row after its last."""
-    observations = _vectors(episode["observations"], space)
-    rewards = episode["rewards"]
-    if len(observations) != len(rewards) + 1:
+class _Columns:
+    """The columns of a dataset, filled one episode after another."""
+
+    def __init__(self, source: minari.MinariDataset, spec: Spec):
+        self.source, self.spec = source, spec
+        observation, discrete = spec.observation_shape, isinstance(spec.actions, Discrete)
+        shapes: dict[str, tuple[tuple[int, ...], Any]] = {
+            "observations": (observation, np.float32),
+            "actions": ((), np.int32) if discrete else ((spec.action_dim,), np.float32),
+            "rewards": ((), np.float32),
+            "next_observations": (observation, np.float32),
+            "terminations": ((), bool),
+            "truncations": ((), bool),
+        }
+        try:
+            if (steps := source.total_steps) < 0:
+                raise ValueError(f"the metadata counts {steps}")
+            self.arrays = {
+                key: empty_aligned((steps, *shape), dtype) for key, (shape, dtype) in shapes.items()
+            }
+        except Exception as error:  # a file may count what it likes
+            raise DatasetError(
+                f"{source.id}: its steps cannot be counted, or there is no memory for them: "
+                f"{error}. Correct the metadata, or load fewer episodes."
+            ) from error
+        self.digits = {key: Digits(key) for key in ("observations", "actions", "rewards")}
+
+    def read(self) -> np.ndarray:
+        """Read all episodes; return the index of the row after the last of each."""
+        name, stops = self.source.id, [0]
+        try:
+            with np.errstate(over="ignore"):  # too large: becomes infinite, reported later
+                for episode in _episodes(self.source):
+                    stops.append(self._copy(episode, stops[-1]))
+        except Exception as error:  # h5py and Minari fail in many ways at a foreign file
+            read = len(stops) - 1
+            which = self.source.episode_indices[read] if read < len(self.source) else read
+            raise DatasetError(
+                f"{name}: the episode that begins at row {stops[-1]} cannot be read: {error}. "
+                f"It is episode {which}. {_without(self.source, which)}"
+            ) from error
+        if not stops[-1] or stops[-1] != self.source.total_steps:
+            raise DatasetError(
+                f"{name}: the episodes hold {stops[-1]} steps, the metadata counts "
+                f"{self.source.total_steps}. A dataset needs at least one step, and the two must "
+                "agree; correct total_steps in metadata.json, or fetch or make the dataset again."
+            )
+        for array in self.arrays.values():
+            array.flags.writeable = False
+        return np.array(stops[1:])
+
+    def _copy(self, episode: Mapping[str, Any], start: int) -> int:
+        """Copy one episode into the rows from `start`; return the index of the row after it."""
+        steps = len(_array("rewards", episode["rewards"]))
+        stop = start + steps
+        if stop > len(self.arrays["rewards"]):
+            raise ValueError(
+                f"it ends at row {stop}, the metadata counts {self.source.total_steps}"
+            )
+        observations = episode["observations"]
+        if self.spec.observation_keys:
+            observations = join(observations, self.spec.observation_keys)
+        for key in ("observations", *EACH_STEP):
+            values = _array(key, observations if key == "observations" else episode[key])
+            array, rows = self.arrays[key], steps + (key == "observations")
+            _check_column(key, values, (rows, *array.shape[1:]), array.dtype)
+            array[start:stop] = values[:steps]
+            if key == "observations":
+                self.arrays["next_observations"][start:stop] = values[1:]
+            if key in self.digits:
+                self.digits[key].add(values[:steps], array[start:stop])
+        terminations, truncations = self.arrays["terminations"], self.arrays["truncations"]
+        truncations[start:stop] &= ~terminations[start:stop]
+        if steps:
+            truncations[stop - 1] = not terminations[stop - 1]
+        return stop
+
+    def doubts(self) -> list[str]:
+        """Say what float32 does not keep."""
+        return [
+            doubt
+            for key, digits in self.digits.items()
+            for doubt in digits.doubts(self.arrays[key])
+        ]
+
+
+def _array(key: str, values: Any) -> np.ndarray:
+    """Return what a file has under a name. Raises ValueError unless it is an array."""
+    if isinstance(values, Mapping) or not np.ndim(values):
+        what = "a group" if isinstance(values, Mapping) else "a single value"
+        raise ValueError(f"{key} are {what}, not an array")
+    return np.asarray(values)
+
+
+def _check_column(key: str, values: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Raise ValueError unless a column of an episode has that shape and fits that type."""
+    if key == "observations" and values.ndim and len(values) != shape[0]:
         raise ValueError(
-            f"{len(rewards)} steps need {len(rewards) + 1} observations, the last one included, "
-            f"but there are {len(observations)}"
+            f"{shape[0] - 1} steps need {shape[0]} observations, the last one included, but there "
+            f"are {len(values)}"
         )
-    stop = start + len(rewards)
-    rows = slice(start, stop)
-    transitions.observations[rows] = observations[:-1]
-    transitions.next_observations[rows] = observations[1:]
-    transitions.actions[rows] = episode["actions"]
-    transitions.rewards[rows] = rewards
-    transitions.terminations[rows] = episode["terminations"]
-    truncations[rows] = episode["truncations"] & ~transitions.terminations[rows]
-    if stop > start:
-        truncations[stop - 1] = not transitions.terminations[stop - 1]
-    return stop
+    if values.shape != shape:
+        raise ValueError(f"{key} have the shape {values.shape}, not {shape}")
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{key} are of type {values.dtype}, not numbers")
+    if values.dtype == dtype or dtype == np.float32:
+        return
+    kept = values.astype(dtype)
+    if (kept != values).any():
+        odd = values[kept != values][0]
+        what = "True or False" if dtype.kind == "b" else "a whole number that int32 holds"
+        raise ValueError(f"{key} hold {odd}, which is not {what}")
+
+
+def _without(source: minari.MinariDataset, episode: int) -> str:
+    """Say how to load all episodes but one."""
+    folder, count = str(source.storage.data_path), source.storage.total_episodes
+    return (
+        f"To load the others: load_dataset(minari.MinariDataset({folder!r}, "
+        f"numpy.delete(numpy.arange({count}), {episode})))."
+    )
 
 
 def _episodes(source: minari.MinariDataset) -> Iterator[Mapping[str, Any]]:
@@ -158,41 +241,23 @@ class _Group(Mapping[str, Any]):
         return len(self.group)
 
 
-def _vectors(node: Any, space: gymnasium.Space) -> np.ndarray:
-    """Return the observations (steps + 1, observation) of an episode as one array."""
-    parts = getattr(space, "spaces", None)
-    if parts is None:
-        return node
-    return np.concatenate([_vectors(node[key], part) for key, part in parts.items()], axis=1)
-
-
-def _spec(
-    name: str,
-    observation_space: gymnasium.Space,
-    action_space: gymnasium.Space,
-    bounds: tuple[Any, Any] | None,
-) -> Spec:
-    """Translate Gymnasium's spaces; raise DatasetError for those that are not supported."""
-    from gymnasium import spaces
-
-    parts = [observation_space]
-    if isinstance(observation_space, spaces.Dict):
-        parts = list(observation_space.spaces.values())
-    widths = [
-        part.shape[0] for part in parts if isinstance(part, spaces.Box) and len(part.shape) == 1
-    ]
-    if len(widths) < len(parts):
+def _spec(source: minari.MinariDataset, bounds: Any) -> Spec:
+    """Sizes and bounds. Raises DatasetError for spaces that are not supported."""
+    try:
+        spec = spec_of(source)
+    except ValueError as error:
+        raise DatasetError(f"{source.id}: {error}") from error
+    if len(spec.observation_shape) != 1:
         raise DatasetError(
-            f"{name}: observations are {observation_space}. Only vectors, or a dictionary of "
-            "vectors, can be used; turn them into vectors and pass those to from_arrays."
+            f"{source.id}: observations are {source.observation_space}. Only vectors, or a "
+            "dictionary of vectors, are read from files; pass others as arrays to from_arrays."
         )
-    shape = (sum(widths),)
-    if isinstance(action_space, spaces.Discrete) and action_space.start == 0:
-        return Spec(shape, Discrete(int(action_space.n)))
-    if isinstance(action_space, spaces.Box) and len(action_space.shape) == 1:
-        bounds = bounds or (action_space.low, action_space.high)
-        return Spec(shape, check_bounds(name, bounds, action_space.shape[0]))
-    raise DatasetError(
-        f"{name}: actions are {action_space}. Only vectors within bounds, or discrete actions that "
-        "count from 0, can be used; turn them into one of these for from_arrays."
-    )
+    if isinstance(spec.actions, Continuous):
+        given = (spec.actions.low, spec.actions.high) if bounds is None else bounds
+        return replace(spec, actions=check_bounds(source.id, given, spec.action_dim))
+    if bounds is not None:
+        raise DatasetError(
+            f"{source.id}: action_bounds is {bounds}, and its actions are discrete, without "
+            "bounds; leave it out."
+        )
+    return spec

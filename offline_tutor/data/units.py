@@ -5,7 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from offline_tutor.data.dataset import Dataset
+from offline_tutor.data.doubts import doubt_spread, warn
 from offline_tutor.types import Array, Discrete, Spec, Transitions
+
+ADDED = 1e-3  # to deviations, so that constant coordinates can be divided by them
 
 
 class Normalization(NamedTuple):
@@ -39,7 +42,8 @@ class Normalization(NamedTuple):
         """Convert actions (..., action) from environment units to algorithm units."""
         if self.action_centre is None or self.action_half_range is None:
             return actions
-        return (actions - self.action_centre) / self.action_half_range
+        half = self.action_half_range
+        return (actions - self.action_centre) / (half + (half == 0))  # 0 where nothing may vary
 
     def prepare(self, transitions: Transitions) -> Transitions:
         """Convert recorded transitions to algorithm units."""
@@ -58,16 +62,35 @@ def normalization(dataset: Dataset, *, observations: bool) -> Normalization:
     Args:
         dataset: the data, in its own units.
         observations: whether to standardise each coordinate of the observations by its mean and
-            its standard deviation plus 1e-3 (TD3+BC, equation 4 and the authors' code).
+            its standard deviation plus 1e-3 (TD3+BC, equation 4 and the authors' code). Coordinates
+            that vary by less are seen small, and constant ones as 0: a warning names them.
     """
     units = units_of(dataset.spec)
     if not observations:
         return units
     rows = np.asarray(dataset.transitions.observations)
-    mean, std = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64) + 1e-3
+    mean, std = rows.mean(axis=0, dtype=np.float64), _deviations(rows)
+    warn(dataset.name, doubt_spread(std, ADDED))
+    std = std + ADDED
     return units._replace(
         observation_mean=mean.astype(np.float32), observation_std=std.astype(np.float32)
     )
+
+
+def _deviations(rows: np.ndarray) -> np.ndarray:
+    """Standard deviation (observation,) of each coordinate, float64.
+
+    Of pictures some coordinates at a time: NumPy takes eight times the memory of their bytes.
+    """
+    if rows.ndim == 2:
+        return rows.std(axis=0, dtype=np.float64)
+    flat = rows.reshape(len(rows), -1)
+    width = max(1, 2**22 // len(rows))
+    parts = [
+        flat[:, start : start + width].std(axis=0, dtype=np.float64)
+        for start in range(0, flat.shape[1], width)
+    ]
+    return np.concatenate(parts).reshape(rows.shape[1:])
 
 
 def units_of(spec: Spec) -> Normalization:

@@ -17,16 +17,25 @@ import numpy as np
 
 from offline_tutor.algorithms.algorithm import Algorithm, UpdatesInRounds
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
+from offline_tutor.checkpoints import as_path
 from offline_tutor.data import Dataset, Normalization, normalization
 from offline_tutor.data.sampling import DrawRows, uniform
 from offline_tutor.policies import Policy
 from offline_tutor.training.checks import (
-    check_algorithm,
+    check_calls,
     check_configs,
+    check_draws,
     check_seeds,
     check_sizes,
+    check_switch,
 )
 from offline_tutor.training.fingerprints import fingerprint_code, fingerprint_data
+from offline_tutor.training.interface import (
+    check_act,
+    check_algorithm,
+    check_rows,
+    check_update,
+)
 from offline_tutor.training.loop import Evaluate, Loop
 from offline_tutor.training.rows import Rows, choose_seeds, finite_seeds, seed_axes
 from offline_tutor.training.run import Run, new_run
@@ -56,11 +65,16 @@ def train(
     once, in one program, and a seed's minibatches do not depend on what else runs.
 
     Every `every` steps: metrics are recorded, `evaluate(policy)`, which returns (rows, episodes),
-    is called, then each callback, then the checkpoint is written. `normalize` scales observations
-    to mean 0 and deviation 1 (TD3+BC, equation 4) and the policy remembers it. `draw_rows` says
-    which rows make a minibatch (`offline_tutor.data.sampling`). With `checkpoint`, a folder, an
-    interrupted run goes on where it stopped. However a run is cut or resumed, it comes to the same
-    bits.
+    is called, then each callback, then the checkpoint is written, even where one of them raises:
+    the same call then evaluates and goes on. A callback that has a method `begin(run, names)` is
+    told before training what the run will record. `normalize` scales observations to mean 0 and
+    deviation 1 (TD3+BC, equation 4) and the policy remembers it. `draw_rows` says which rows make a
+    minibatch (`offline_tutor.data.sampling`). With `checkpoint`, a folder, an interrupted run goes
+    on where it stopped. However a run is cut or resumed, it comes to the same bits.
+
+    Ctrl-C, or an interrupted kernel, ends training after the steps under way: the Run that comes
+    back holds what was trained until then, and a warning says so (`Run.finished`). A second one
+    raises KeyboardInterrupt, as does one before the first record.
 
     A policy whose parameters stop being finite stays as it was before, is marked in `Run.diverged`
     and named in a warning at the end.
@@ -74,33 +88,42 @@ def train(
             f"dataset is {type(dataset).__name__}; load_dataset and from_arrays, both in "
             "offline_tutor.data, make a Dataset of it"
         )
-    algorithm = check_algorithm(algorithm)
+    algorithm, calls = check_algorithm(algorithm), check_calls(evaluate, callbacks)
     rows = Rows(check_configs(algorithm, config), check_seeds(seeds))
     num_steps, batch_size, every = check_sizes(
         num_steps=num_steps, batch_size=batch_size, every=every
     )
+    check_draws(draw_rows, len(dataset), batch_size)
+    check_switch(normalize=normalize)
+    folder = None if checkpoint is None else as_path(checkpoint, "checkpoint")
     scaling = normalization(dataset, observations=normalize)
     states, keys = rows.start(algorithm, dataset.spec)
     configs, transitions, units = rows.everywhere((rows.configs, dataset.transitions, scaling))
 
-    def advance(config: Any, state: Any, count: int) -> tuple[Any, dict[str, Array]]:
+    def arguments(config: Any, state: Any, count: int) -> tuple[Any, ...]:
         number = rows.everywhere(np.int32(count))
-        return _take_steps(
-            state, keys, config, transitions, units, number, algorithm, batch_size, draw_rows
-        )
+        return state, keys, config, transitions, units, number, algorithm, batch_size, draw_rows
 
+    def advance(config: Any, state: Any, count: int) -> tuple[Any, dict[str, Array]]:
+        return _take_steps(*arguments(config, state, count))
+
+    # Tried on shapes first; what is traced here is not traced again.
+    _, metrics = _take_steps.trace(*arguments(configs[0], states[0], num_steps)).out_info
+    dtype = dataset.transitions.observations.dtype
+    check_act(algorithm, states[0], configs[0], dataset.spec, scaling.observe, dtype)
     policy = Policy(
         rows.policy_state(states), scaling, algorithm, rows.configs, dataset.spec, rows.seeds
     )
-    run = new_run(policy, num_steps)
-    description: dict[str, Any] = (
+    run = new_run(policy, num_steps, metrics)
+    description = (
         {}
-        if checkpoint is None
+        if folder is None
         else {
-            "algorithm": {"name": algorithm.name, "code": fingerprint_code(algorithm, draw_rows)},
+            "algorithm": {"name": algorithm.name, "code": fingerprint_code(algorithm)},
             "configs": [asdict(config) for config in rows.configs],
             "dataset": fingerprint_data(dataset),
             "spec": asdict(dataset.spec),
+            "draw_rows": fingerprint_code(draw_rows),
             "seeds": list(rows.seeds),
             "batch_size": batch_size,
             "every": every,
@@ -108,7 +131,7 @@ def train(
             "devices": rows.mesh.size,
         }
     )
-    loop = Loop(rows, every, evaluate, tuple(callbacks), progress, checkpoint, description)
+    loop = Loop(rows, every, evaluate, calls, progress, folder, description)
     loop(run, states, partial(_advance_all, advance, rows, configs))
     return run
 
@@ -203,16 +226,20 @@ def _take_steps(
     def draw(key: Array, step: Array) -> tuple[Transitions, Array]:
         rows_key, update_key = jax.random.split(jax.random.fold_in(key, step))
         indices = draw_rows(rows_key, len(transitions.rewards), batch_size)
+        indices = check_rows(indices, batch_size)
         batch = jax.tree.map(lambda column: column[indices], transitions)
         return scaling.prepare(batch), update_key
 
     def one_seed(state: Any, key: Array, first: Array, last: Array) -> tuple[Any, Any]:
         """Steps `first` to `last` of a round."""
+        shape: tuple[int, ...] = ()
         if length == 1:
-            return algorithm.update(state, *draw(key, state.step), config)
-        steps = state.step - first + jnp.arange(length)
-        batches, update_keys = jax.vmap(partial(draw, key))(steps)
-        return algorithm.update_round(state, batches, update_keys, config, first, last)
+            result = algorithm.update(state, *draw(key, state.step), config)
+        else:
+            steps, shape = state.step - first + jnp.arange(length), (length,)
+            batches, update_keys = jax.vmap(partial(draw, key))(steps)
+            result = algorithm.update_round(state, batches, update_keys, config, first, last)
+        return check_update(algorithm.name, state, result, shape)
 
     every_seed, alone = one_seed, len(keys) == 1
     if alone:  # without vmap, which costs one seed a tenth of its speed
@@ -222,22 +249,23 @@ def _take_steps(
         every_seed = jax.vmap(one_seed, in_axes=(axes, 0, None, None), out_axes=(axes, 0))
 
     def body(carry: Any) -> Any:
-        states, sums, counts = carry
-        first = states.step % length
-        last = jnp.minimum(length, first + end - states.step)
+        states, done, sums, counts = carry
+        first = done % length
+        last = jnp.minimum(length, first + end - done)
         states, metrics = every_seed(states, keys, first, last)
         counts = jax.tree.map(lambda count, new: count + ~jnp.isnan(new), counts, metrics)
         sums = jax.tree.map(
             lambda total, new: total + jnp.where(jnp.isnan(new), 0, new), sums, metrics
         )
-        return states, sums, counts
+        return states, done + last - first, sums, counts
 
     shapes = jax.eval_shape(every_seed, states, keys, end, end)[1]
     sums = jax.tree.map(lambda metric: jnp.zeros(metric.shape), shapes)
     counts = jax.tree.map(lambda metric: jnp.zeros(metric.shape, int), shapes)
-    # A loop whose length is an argument, not a scan: one program serves pieces of any length.
-    states, sums, counts = jax.lax.while_loop(
-        lambda carry: carry[0].step < end, body, (states, sums, counts)
+    # A loop whose length is an argument, not a scan: one program serves pieces of any length. It
+    # counts for itself, so that it ends even where an update forgets to.
+    states, _, sums, counts = jax.lax.while_loop(
+        lambda carry: carry[1] < end, body, (states, states.step, sums, counts)
     )
     if alone:
         step = states.step

@@ -1,6 +1,7 @@
 """Training by trying things out: a step in the environment, then an update."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,12 +14,9 @@ from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.data import Normalization
 from offline_tutor.data.units import units_of
 from offline_tutor.policies import Policy
-from offline_tutor.training.checks import (
-    check_algorithm,
-    check_configs,
-    check_seeds,
-    check_sizes,
-)
+from offline_tutor.spaces import actions_of, join, spec_of
+from offline_tutor.training.checks import check_calls, check_configs, check_seeds, check_sizes
+from offline_tutor.training.interface import check_act, check_algorithm, check_update
 from offline_tutor.training.loop import Evaluate, Loop
 from offline_tutor.training.rows import Rows, seed_axes
 from offline_tutor.training.run import Run, new_run
@@ -62,7 +60,7 @@ def train_online(
     `algorithm.explore`. Options are those of `train`, without normalize and checkpoint, and with
     one configuration. Returns the run, and all that was tried: the replay buffer.
     """
-    algorithm = check_algorithm(algorithm)
+    algorithm, calls = check_algorithm(algorithm), check_calls(evaluate, callbacks)
     configs = check_configs(algorithm, config)
     if len(configs) > 1:
         raise ValueError(f"config: {len(configs)} configurations; train_online takes one at a time")
@@ -72,12 +70,15 @@ def train_online(
     )
     if getattr(algorithm, "explore", None) is None:
         raise ValueError(f"{algorithm.name} has no explore, so it cannot try things out")
-    if not (hasattr(environment, "initial") and hasattr(environment, "max_episode_steps")):
+    functional = hasattr(environment, "initial") and hasattr(environment, "max_episode_steps")
+    if not functional or isinstance(environment, type):
         raise TypeError(
             f"environment is {environment!r}; give a Gymnasium FuncEnv with max_episode_steps, "
             "such as offline_tutor.environments.Pendulum()"
         )
     spec = spec_of(environment)
+    if isinstance(spec.actions, Continuous) and not np.isfinite(astuple(spec.actions)).all():
+        raise ValueError(f"actions are {environment.action_space}; their bounds must be finite")
     scaling = units_of(spec)
     (state,), keys = rows.start(algorithm, spec)
     step_keys, reset_keys = jax.vmap(jax.random.split)(keys).T
@@ -87,46 +88,45 @@ def train_online(
     live, replay, keys, diverged = rows.spread((live, replay, step_keys, diverged))
     config, units = rows.everywhere((rows.configs[0], scaling))
 
+    tried = algorithm, environment, batch_size, random_steps
+
     def advance(carry: Any, count: int, _: Any) -> tuple[Any, dict[str, Array], Array]:
-        carry, metrics = _take_steps(
-            carry, keys, config, units, algorithm, environment, batch_size, random_steps, count
-        )
+        carry, metrics = _take_steps(carry, keys, config, units, *tried, count)
         return carry, rows.real([metrics]), rows.real([carry[-1]])
 
     def states_of(carry: Any) -> tuple[Any]:
         return (carry[0],)
 
-    policy = Policy(rows.policy_state([state]), scaling, algorithm, rows.configs, spec, rows.seeds)
-    run = new_run(policy, num_steps)
-    loop = Loop(
-        rows, every, evaluate, tuple(callbacks), progress, states_of=states_of, reuses_arrays=True
-    )
     # Copies, since arrays are reused in place, and a network and its target are one at first.
     carry = jax.tree.map(jnp.copy, (state, live, replay, diverged))
+    # Tried on shapes first; what is traced here is not traced again.
+    first = min(every, num_steps)
+    _, metrics = _take_steps.trace(carry, keys, config, units, *tried, first).out_info
+    check_act(algorithm, state, config, spec, scaling.observe, live.observation.dtype)
+    policy = Policy(rows.policy_state([state]), scaling, algorithm, rows.configs, spec, rows.seeds)
+    run = new_run(policy, num_steps, metrics)
+    loop = Loop(rows, every, evaluate, calls, progress, states_of=states_of, reuses_arrays=True)
     _, _, replay, _ = loop(run, carry, advance)
-    return run, jax.tree.map(np.asarray, rows.real([replay]))
-
-
-def spec_of(environment: Any) -> Spec:
-    """What the networks need to know of an environment. Raises ValueError for endless bounds."""
-    space, shape = environment.action_space, environment.observation_space.shape
-    if hasattr(space, "n"):
-        return Spec(shape, Discrete(int(space.n)))
-    low, high = np.asarray(space.low, np.float32), np.asarray(space.high, np.float32)
-    if not np.isfinite([low, high]).all():
-        raise ValueError(f"actions are {space}; their bounds must be finite")
-    return Spec(shape, Continuous(tuple(low.tolist()), tuple(high.tolist())))
+    done = int(run.steps[-1])  # fewer where Ctrl-C stopped it
+    return run, jax.tree.map(lambda column: np.asarray(column)[:, :done], rows.real([replay]))
 
 
 def _reset(environment: Any, key: Array) -> _Live:
     state_key, observation_key = jax.random.split(key)
     state = environment.initial(state_key)
-    return _Live(state, environment.observation(state, observation_key), jnp.zeros((), int))
+    return _Live(state, _observe(environment, state, observation_key), jnp.zeros((), int))
+
+
+def _observe(environment: Any, state: Any, key: Array) -> Array:
+    """The observation as an array, also where the environment gives a dictionary of vectors."""
+    found = environment.observation(state, key)
+    keys = spec_of(environment).observation_keys
+    return join(found, keys) if keys else found
 
 
 def _any_action(space: Any, key: Array) -> Array:
     """A uniformly random action in the algorithm's units: an index, or a vector in [-1, 1]."""
-    if hasattr(space, "n"):
+    if isinstance(actions_of(space), Discrete):
         return jax.random.randint(key, (), 0, space.n)
     return jax.random.uniform(key, space.shape, minval=-1.0)
 
@@ -174,7 +174,8 @@ def _take_steps(
         replay = jax.tree.map(lambda buffer, new: buffer.at[now].set(new), replay, row)
         rows = jax.random.randint(rows_key, (batch_size,), 0, now + 1)
         batch = jax.tree.map(lambda buffer: buffer[rows], replay.transitions)
-        updated, metrics = algorithm.update(state, scaling.prepare(batch), update_key, config)
+        result = algorithm.update(state, scaling.prepare(batch), update_key, config)
+        updated, metrics = check_update(algorithm.name, state, result, ())
         learn = now >= random_steps
         diverged = jnp.where(learn & (diverged == 0) & ~_finite(updated), now + 1, diverged)
         keep = partial(jnp.where, learn & (diverged == 0))
@@ -200,13 +201,18 @@ def _finite(state: Any) -> Array:
 def _step(environment: Any, live: _Live, action: Array, key: Array) -> tuple[_Live, Replay]:
     """One step in the environment and its row; a new episode where this one ended."""
     step_key, reward_key, end_key, observation_key, reset_key = jax.random.split(key, 5)
+    space = environment.action_space
+    if isinstance(actions_of(space), Continuous):
+        action = jnp.clip(action, space.low, space.high)  # rounding may have led out
     state = environment.transition(live.state, action, step_key)
     reward = jnp.asarray(environment.reward(live.state, action, state, reward_key))
     terminated = jnp.asarray(environment.terminal(state, end_key))
     truncated = (live.steps + 1 >= environment.max_episode_steps) & ~terminated
-    observation = environment.observation(state, observation_key)
+    observation = _observe(environment, state, observation_key)
     row = Transitions(live.observation, action, reward, observation, terminated)
     fresh, goes_on = _reset(environment, reset_key), _Live(state, observation, live.steps + 1)
     over = terminated | truncated
-    live = jax.tree.map(lambda new, old: jnp.where(over, new, old), fresh, goes_on)
+    live = jax.tree.map(
+        lambda new, old: jnp.where(over, new, old.astype(new.dtype)), fresh, goes_on
+    )
     return live, Replay(row, truncated)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.algorithms.algorithm import Algorithm
+from offline_tutor.training.interface import check_init
 from offline_tutor.types import Array, Spec
 
 
@@ -78,6 +79,7 @@ class Rows:
         def fresh(config: Any) -> Any:
             # Not jitted: `init_mlp` is cached across runs; a jitted closure would recompile.
             states = jax.vmap(lambda key: algorithm.init(key, config, spec))(init_keys)
+            check_init(algorithm.name, states)
             # Strip weak types: the loop returns strong ones, and its second call would recompile.
             states = self.spread(jax.tree.map(_strong, states))
             return states._replace(step=self.everywhere(np.zeros((), states.step.dtype)))

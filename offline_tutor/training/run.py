@@ -39,6 +39,11 @@ class Run:
         """The configurations, in the order of rows."""
         return self.policy.configs
 
+    @property
+    def finished(self) -> bool:
+        """Whether all its steps were taken: not so where Ctrl-C stopped it."""
+        return len(self.steps) > 0 and int(self.steps[-1]) >= self.num_steps
+
     def select(self, index: int) -> "Run":
         """The run of one configuration, as if it had been trained alone."""
         count = len(self.seeds)
@@ -57,11 +62,11 @@ class Run:
         return f"<Run of {self.policy!r}: {done} of {self.num_steps} steps, {self.seconds:.0f} s>"
 
 
-def new_run(policy: Policy, num_steps: int) -> Run:
-    """A run in which nothing has happened yet."""
-    rows = len(policy.rows)
-    none = np.zeros(0, int)
-    return Run(policy, num_steps, none, {}, np.zeros((0, rows, 0)), np.zeros(rows, int))
+def new_run(policy: Policy, num_steps: int, names: Iterable[str]) -> Run:
+    """A run in which nothing has happened yet, and that will record metrics of these names."""
+    rows, none = len(policy.rows), np.zeros(0, int)
+    metrics = {name: np.zeros((0, rows)) for name in names}
+    return Run(policy, num_steps, none, metrics, np.zeros((0, rows, 0)), np.zeros(rows, int))
 
 
 def name_rows(policy: Policy, rows: Iterable[int], steps: np.ndarray) -> str:

@@ -1,15 +1,37 @@
 """The commands that train and evaluate, as one types them; tests/test_grading.py has `grade`."""
 
 import csv
+import importlib.util
+import io
+import signal
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import minari
 import pytest
 
-from offline_tutor import cli
+import offline_tutor
+from offline_tutor import cli, load_dataset, training
+from offline_tutor.algorithms import ALGORITHMS
+from offline_tutor.algorithms.hyperparameters import RANGES
+from offline_tutor.cli import train as cli_train
+from offline_tutor.data import DatasetError
 
-TRAIN = ["train", "td3_bc", "maze/stitch-v0", "--to", "{0}/run", "--steps", "20", "--every", "10"]
+TRAIN = [
+    "train",
+    "td3_bc",
+    "maze/stitch-v0",
+    "--to",
+    "{0}/run",
+    "--num-steps",
+    "20",
+    "--every",
+    "10",
+]
 TRAIN += ["--seeds", "2", "--batch-size", "8", "--hidden", "8", "8", "--alpha", "1"]
 
 
@@ -41,6 +63,9 @@ def test_train_goes_on_from_its_checkpoint(
         for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open(encoding="utf-8"))
     }
     assert steps == {"10", "20", "30"}
+    assert "nothing was trained" not in capsys.readouterr().err
+    assert run(tmp_path, *longer) == 0
+    assert "has all 30 steps of this run already: nothing was trained" in capsys.readouterr().err
     assert run(tmp_path, *TRAIN[:-1], "2") == 2
     assert "another configs" in capsys.readouterr().err
 
@@ -52,6 +77,23 @@ WRONG = {
     "an unknown field": ("train bc maze/stitch-v0 --to {0}/x --beta 1", "Unrecognized"),
     "no number": ("train td3_bc maze/stitch-v0 --to {0}/x --alpha much", "--alpha"),
     "out of range": ("train td3_bc maze/stitch-v0 --to {0}/x --tau 3", "at most 1"),
+    "an algorithm misspelt": ("train td3bc maze/stitch-v0 --to {0}/x", "did you mean td3_bc?"),
+    "a command misspelt": ("trian td3_bc maze/stitch-v0 --to {0}/x", "did you mean train?"),
+    "a field misspelt": ("train bc maze/stitch-v0 --to {0}/x --lerning-rate 1", "-learning-rate"),
+    "no widths": ("train bc maze/stitch-v0 --to {0}/x --hidden", "--hidden has no value"),
+    "half a width": ("train bc maze/stitch-v0 --to {0}/x --hidden 4 4.5", "'4.5'"),
+    "half a step": ("train bc maze/stitch-v0 --to {0}/x --num-steps 2.5", "2.5 is no whole number"),
+    "endless steps": ("train bc maze/stitch-v0 --to {0}/x --num-steps inf", "inf is no whole numb"),
+    "a seed twice": ("train bc maze/stitch-v0 --to {0}/x --seeds 3 3", "each once"),
+    "seeds and a seed": ("train bc maze/stitch-v0 --to {0}/x --seeds 3 4 --seed 4", "one of the"),
+    "a key below 0": ("evaluate {0}/policy.npz Pendulum-v1 --key -1", "there is no policy"),
+    "nobody's home": ("train bc maze/stitch-v0 --to=~nobody-of-this-name/x", "give a path"),
+    "another task": (
+        "train bc maze/stitch-v0 --to {0}/x --environment Pendulum-v1",
+        "observations are (3,)",
+    ),
+    "a file that is not there": ("train {0}/no.py:MINE maze/stitch-v0 --to {0}/x", "no such file"),
+    "a module that is not there": ("train no.such:MINE maze/stitch-v0 --to {0}/x", "No module nam"),
     "no seeds": ("train bc maze/stitch-v0 --to {0}/x --seeds 0", "seeds is 0"),
     "no folder": ("train bc maze/stitch-v0", "--to"),
     "no policy": ("evaluate {0}/policy.npz Pendulum-v1", "there is no policy"),
@@ -72,6 +114,122 @@ def test_bad_input_is_named_and_leaves_nothing(
     assert message in printed.err and "Traceback" not in printed.err
     assert not printed.out
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [name for name in RANGES if name not in ("kappa", "epsilon")])
+def test_a_value_out_of_its_range_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All that Python refuses; in whichever algorithm has the field."""
+    known = ALGORITHMS.values()
+    owner = next(a for a in known if name in (*a.Config.floats, *a.Config.static))
+    below = RANGES[name].low - (0 if RANGES[name].above else 1)
+    flag = "--" + name.replace("_", "-")
+    command = ["train", owner.name, "maze/stitch-v0", "--to", "{0}/x", flag, f"{below:g}"]
+    assert run(tmp_path, *command) == 2
+    assert f"{name} is {below:g}" in " ".join(capsys.readouterr().err.replace(".0;", ";").split())
+    assert not list(tmp_path.iterdir())
+
+
+OWN = """
+from dataclasses import replace
+from offline_tutor.algorithms import BC
+
+class Config(BC.Config):
+    weight: float = 2.0  # how much cloning counts
+
+def actor_loss(actor, state, batch, key, config):
+    return config.weight * BC.actor_loss(actor, state, batch, key, config)
+
+MINE = replace(BC, name="mine", Config=Config, actor_loss=actor_loss)
+NUMBER = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[str]:
+    """A file with an algorithm of one's own, called like a module of Python."""
+    path = list(sys.path)
+    (tmp_path / "json.py").write_text(OWN, encoding="utf-8")
+    yield f"{tmp_path}/json.py"
+    sys.path[:] = path
+
+
+def test_an_algorithm_of_one_s_own_has_flags_too(
+    own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "train", f"{own}:MINE", "--help") == 0
+    assert "--weight FLOAT how much cloning counts" in " ".join(
+        capsys.readouterr().out.replace("│", " ").split()
+    )
+    command = ["train", f"{own}:MINE", *TRAIN[2:-2], "--weight", "0.5"]
+    command[command.index("--num-steps") + 1] = "2e1"
+    seeds = command.index("--seeds") + 1
+    assert run(tmp_path, *command[:seeds], "3", "7", *command[seeds + 1 :]) == 0
+    assert "with seeds 3, 7:" in capsys.readouterr().out
+    maze = "offline_tutor/PointMaze-v0"
+    told = ["evaluate", "{0}/run", maze, "--episodes", "2", "--key", "-1"]
+    assert run(tmp_path, *told) == 2
+    assert "mine, which trained it" in capsys.readouterr().err
+    assert run(tmp_path, *told, "--algorithm", f"{own}:MINE") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["seed 3", "seed 7", "all 2"]
+
+
+OWN_WRONG = {
+    "another name": ("MINI", "", "json.py has no MINI; did you mean MINE?"),
+    "no algorithm": ("NUMBER", "", "algorithm is 3, which has no name"),
+    "an error": ("MINE", "x = 1 / 0", "cannot be run: ZeroDivisionError: division by zero (json.p"),
+    "no Python": ("MINE", "x = ", "cannot be run: SyntaxError"),
+}
+
+
+@pytest.mark.parametrize("name", OWN_WRONG)
+def test_a_file_of_one_s_own_that_is_wrong_is_named(
+    name: str, own: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value, line, message = OWN_WRONG[name]
+    with Path(own).open("a", encoding="utf-8") as file:
+        file.write(line)
+    assert run(tmp_path, "train", f"{own}:{value}", "maze/stitch-v0", "--to", "{0}/x") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_one_seed_alone_and_steps_as_in_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = [*TRAIN[: TRAIN.index("--seeds")], "--seed", "4", "--hidden", "8", "--batch-size", "8"]
+    assert run(tmp_path, *alone) == 0
+    assert "for 20 steps with seeds 4:" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_the_command_and_the_same_one_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        press = lambda run: signal.raise_signal(signal.SIGINT)  # noqa: E731
+        return training.train(*arguments, **options, callbacks=[press])
+
+    monkeypatch.setattr(cli_train, "train", stopped)
+    assert run(tmp_path, *TRAIN) == 130
+    told = capsys.readouterr()
+    assert "stopped by Ctrl-C after 10 of 20 steps" in told.err and "same command" in told.err
+    assert not told.out and not (tmp_path / "run" / "policy.npz").exists()
+    monkeypatch.undo()
+    assert run(tmp_path, *TRAIN) == 0
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"offline-tutor {offline_tutor.__version__}\n"
+
+
+def test_train_lists_its_algorithms(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(f"• {name} " in text for name in ALGORITHMS)
+    assert "td3_bc TD3 + behaviour cloning (Fujimoto and Gu 2021)" in text
+    assert "my_file.py:MINE" in text
 
 
 def test_evaluate_refuses_another_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,3 +260,21 @@ def test_help_of_the_command_does_not_wait_for_jax() -> None:
     code = "import sys; from offline_tutor.cli import main; main(['--help']); print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "offline-tutor" in found.stdout and "jax" not in found.stdout.split()
+
+
+def test_missing_packages_are_named_as_an_index_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Never by an extra of our own: the package's name was not always on an index."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert cli.main(["grade", str(tmp_path)]) != 0
+    said = capsys.readouterr().err
+    assert said.strip().endswith("missing: pip install nbclient ipykernel psutil")
+
+    def fetch(name: str) -> None:
+        raise ImportError("huggingface_hub")
+
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO())
+    monkeypatch.setattr(minari, "download_dataset", fetch)
+    with pytest.raises(DatasetError, match=r"pip install 'minari\[gcs,hf\]'"):
+        load_dataset("mujoco/hopper/medium-v0")

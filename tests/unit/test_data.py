@@ -4,6 +4,8 @@ import io
 import json
 import shutil
 import time
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from minari.data_collector import EpisodeBuffer
 
+from offline_tutor import cli
 from offline_tutor.data import DatasetError, from_arrays, library, load_dataset, normalization
 from offline_tutor.types import Continuous, Discrete, Spec
 
@@ -26,15 +29,22 @@ def make_arrays(**changes):
     """Return 12 good rows in three episodes, the second of which terminates, with changes."""
     generator = np.random.default_rng(0)
     ends = np.cumsum(EPISODES) - 1
+    observations = generator.normal(size=(12, 3))
     arrays = {
-        "observations": generator.normal(size=(12, 3)),
+        "observations": observations,
         "actions": generator.uniform(-1, 1, (12, 2)),
         "rewards": generator.normal(size=12),
-        "next_observations": generator.normal(size=(12, 3)),
         "terminations": np.arange(12) == ends[1],
         "truncations": np.isin(np.arange(12), ends[[0, 2]]),
     }
-    return {**arrays, **changes}
+    return {"next_observations": following(observations), **arrays, **changes}
+
+
+def following(observations):
+    """Return what each row leads to: the next row, and at the end of an episode zeros."""
+    rows = np.roll(observations, -1, axis=0)
+    rows[np.cumsum(EPISODES) - 1] = 0
+    return rows
 
 
 def broken(key, row, value):
@@ -83,6 +93,9 @@ def box(size, high):
     return gymnasium.spaces.Box(-high, high, (size,))
 
 
+PICTURES = gymnasium.spaces.Box(-9.0, 9.0, (3, 1))
+
+
 # Arrays of one's own
 
 
@@ -109,7 +122,8 @@ def test_episodes_are_told_apart():
 
 
 def test_the_last_row_ends_an_episode():
-    dataset = from_arrays(**make_arrays(truncations=None))
+    with pytest.warns(UserWarning, match="after 1 row inside episodes, the first of them row 4"):
+        dataset = from_arrays(**make_arrays(truncations=None))
     assert dataset.truncations.tolist() == [False] * 11 + [True]
     assert dataset.episode_lengths().tolist() == [8, 4]
 
@@ -186,7 +200,7 @@ def test_discrete_actions_are_integers():
         (make_arrays(rewards=np.zeros(11)), {}, "one row a transition, but has .*'rewards': 11"),
         (make_arrays(observations="text"), {}, "observations is not an array of numbers"),
         (make_arrays(observations=[[1, 2], [3]]), {}, "observations is not an array of numbers"),
-        (make_arrays(), {"action_bounds": (1, -1)}, "they must be finite, and the first smaller"),
+        (make_arrays(), {"action_bounds": (1, -1)}, "finite, and the first not larger"),
         (make_arrays(), {"action_bounds": (-np.inf, 1)}, "they must be finite"),
         (make_arrays(), {"action_bounds": ([1, 2, 3], 1)}, "numbers or arrays of 2"),
         (
@@ -221,6 +235,7 @@ def test_actions_may_be_off_by_rounding():
 def test_normalization_standardises_and_returns():
     arrays = make_arrays(actions=np.random.default_rng(2).uniform(1, 5, (12, 2)))
     arrays["observations"] = 100 + 7 * arrays["observations"]
+    arrays["next_observations"] = following(arrays["observations"])
     dataset = from_arrays(**arrays, action_bounds=(1, [5, 6]))
     units = normalization(dataset, observations=True)
     rows = units.prepare(dataset.transitions)
@@ -232,9 +247,23 @@ def test_normalization_standardises_and_returns():
     assert rows.observations.dtype == rows.actions.dtype == np.float32
 
 
+def test_an_action_that_may_not_vary_is_kept():
+    """Its range is a point, here one that float32 does not have."""
+    actions = make_arrays()["actions"] * [1, 0] + [0, 0.1]
+    dataset = from_arrays(**make_arrays(actions=actions), action_bounds=([-1, 0.1], [1, 0.1]))
+    units = normalization(dataset, observations=False)
+    rows = units.prepare(dataset.transitions)
+    assert np.array_equal(rows.actions[:, 1], np.zeros(12))
+    assert np.array_equal(units.to_environment(rows.actions)[:, 1], np.full(12, 0.1, np.float32))
+    with pytest.raises(DatasetError, match=r"actions, row 0 .* is outside"):
+        from_arrays(**make_arrays(), action_bounds=([-1, 0.1], [1, 0.1]))
+
+
 def test_normalization_survives_a_constant_observation():
-    dataset = from_arrays(**make_arrays(observations=np.ones((12, 3))))
-    rows = normalization(dataset, observations=True).prepare(dataset.transitions)
+    ones = np.ones((12, 3))
+    dataset = from_arrays(**make_arrays(observations=ones, next_observations=ones))
+    with pytest.warns(UserWarning, match=r"arrays: observations, columns 0, 1, 2: .* below 0\.001"):
+        rows = normalization(dataset, observations=True).prepare(dataset.transitions)
     assert np.array_equal(rows.observations, np.zeros((12, 3)))
 
 
@@ -291,7 +320,24 @@ def test_dictionaries_of_vectors_are_joined_as_gymnasium_joins_them(minari_root)
     first = {key: column[0].astype(np.float32) for key, column in source[0].observations.items()}
     expected = gymnasium.spaces.flatten(space, first)
     assert np.array_equal(dataset.transitions.observations[0], expected)
-    assert dataset.spec.observation_dim == 3
+    assert dataset.spec == Spec(
+        (3,), Continuous((-2.0, -2.0), (2.0, 2.0)), (("goal", 1), ("place", 2))
+    )
+
+
+def test_dictionaries_inside_dictionaries_are_joined_too(minari_root):
+    inner = gymnasium.spaces.Dict({"place": box(2, 9.0), "goal": box(1, 9.0)})
+    write_minari(
+        observe=lambda rows: {
+            "arm": {"place": rows[:, :2], "goal": rows[:, 2:]},
+            "time": rows[:, :1],
+        },
+        observation_space=gymnasium.spaces.Dict({"time": box(1, 9.0), "arm": inner}),
+    )
+    dataset = load_dataset("test/small-v0")
+    assert dataset.spec.observation_keys == (("arm/goal", 1), ("arm/place", 2), ("time", 1))
+    rows = dataset.transitions.observations
+    assert np.array_equal(rows[:, 1], rows[:, 3]) and not np.array_equal(rows[:, 0], rows[:, 3])
 
 
 def test_discrete_actions_of_minari(minari_root):
@@ -304,12 +350,17 @@ def test_discrete_actions_of_minari(minari_root):
     [
         ({"action_space": gymnasium.spaces.MultiDiscrete([5, 5])}, "actions are MultiDiscrete"),
         ({"action_space": gymnasium.spaces.Discrete(3, start=1)}, "count from 0"),
+        ({"action_space": gymnasium.spaces.MultiBinary(2)}, "actions are MultiBinary"),
+        (
+            {"observe": lambda rows: rows[:, :, None], "observation_space": PICTURES},
+            "small-v0: observations are Box.* pass others as arrays",
+        ),
         ({"action_space": box(2, np.inf)}, "must be finite"),
         ({"action_space": box(2, 0.1)}, "actions, row 0 .* outside"),
         ({"observation_space": gymnasium.spaces.Discrete(4)}, "observations are Discrete"),
         (
             {"observation_space": box(2, np.inf)},
-            "begins at row 0 cannot .* broadcast",
+            r"begins at row 0 cannot .* \(6, 3\), not \(6, 2\)\. It is episode 0",
         ),
         ({"lengths": ()}, "at least one step"),
     ],
@@ -393,6 +444,103 @@ def test_an_unknown_name_lists_those_that_exist(minari_root):
         load_dataset("maze/stich-v0", download=False)
     for part in ("'maze/stich-v0'", *library.embedded(), "test/small-v0", "minari.farama.org"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("maze/stich-v0", "maze/stitch-v0"),
+        ("Maze/Stitch-v0", "maze/stitch-v0"),
+        ("maze/stitch", "maze/stitch-v0"),
+        ("pendulum/medium", "pendulum/medium-v0"),
+        ("test/smal-v0", "test/small-v0"),
+    ],
+)
+def test_the_nearest_name_is_proposed(minari_root, name, near):
+    write_minari()
+    with pytest.raises(DatasetError, match=f"Did you mean '{near}'"):
+        load_dataset(name)
+
+
+@pytest.mark.parametrize(
+    "path", ["./recording", "/no/such/folder", "~/recording", "recording", "x.hdf5", "", "a\0b"]
+)
+def test_a_path_is_not_looked_up_on_a_server(minari_root, monkeypatch, path):
+    monkeypatch.setattr(library, "fetch", lambda name: pytest.fail(f"{name} was looked up"))
+    with pytest.raises(DatasetError, match="is neither a folder on this machine nor a name"):
+        load_dataset(path)
+
+
+def test_what_else_lies_beside_local_datasets(minari_root, tmp_path, capsys):
+    """Folders that are none, links that lead back, metadata of another make: passed over."""
+    write_minari()
+    for folder in ("mnist/data", "other/data", "bad-v0/data/metadata.json", ".hidden/a-v0/data"):
+        (minari_root / folder).mkdir(parents=True)
+    (minari_root / "other/data/metadata.json").write_text("{}", encoding="utf-8")  # no version
+    (minari_root / "loop").symlink_to(minari_root, target_is_directory=True)
+    (minari_root / "notes.txt").write_text("", encoding="utf-8")
+    assert library.local() == ["test/small-v0"]
+    assert "On this machine: test/small-v0." in library.names()
+    assert cli.main(["datasets"]) == 0
+    assert "test/small-v0" in capsys.readouterr().out
+
+
+def test_a_local_dataset_that_cannot_be_read_has_a_line(minari_root, capsys):
+    write_minari()
+    (minari_root / "broken-v0/data").mkdir(parents=True)
+    (minari_root / "broken-v0/data/metadata.json").write_text("{", encoding="utf-8")
+    assert cli.main(["datasets"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(library.embedded()) + 2
+    assert "cannot be opened" in lines[-2] and lines[-1].startswith("test/small-v0")
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/dev/null/inside", "/proc/none", ""])
+def test_a_home_that_cannot_be_used(home, minari_root, monkeypatch, capsys):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", home)
+    if not home:
+        monkeypatch.setenv("HOME", "/dev/null")
+    assert library.local() == []
+    assert cli.main(["datasets"]) == 0
+    assert "maze/stitch-v0" in capsys.readouterr().out
+    with pytest.raises(DatasetError, match="Embedded: cartpole"):
+        load_dataset("no/such-v0")
+
+
+def test_no_folder_named_tilde_is_made(minari_root, monkeypatch, tmp_path):
+    write_minari("test/remote-v0")
+    shutil.move(minari_root / "test/remote-v0", tmp_path / "server")
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("MINARI_DATASETS_PATH", "~/sets")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(library.urllib.request, "urlopen", lambda *_, **__: io.BytesIO())
+
+    def download(name):
+        shutil.copytree(tmp_path / "server", minari.storage.local.get_dataset_path(name))
+
+    monkeypatch.setattr(library.minari, "download_dataset", download)
+    assert len(load_dataset("test/remote-v0")) == 12
+    assert library.local() == ["test/remote-v0"]
+    assert len(load_dataset("~/sets/test/remote-v0")) == 12
+    assert len(load_dataset(Path("~/sets/test/remote-v0"))) == 12
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize(
+    ("server", "message"),
+    [
+        ("hf-mirror.com", "HF_ENDPOINT, .*'hf-mirror.com'; give it with its scheme"),
+        ("localhost:8080", "give it with its scheme"),
+        ("", "give it with its scheme"),
+        ("https://", "there is no network"),
+        ("https://a b", "there is no network"),
+        ("http://[::1", "there is no network"),
+    ],
+)
+def test_an_address_of_a_server_that_is_none(minari_root, monkeypatch, server, message):
+    monkeypatch.setenv("HF_ENDPOINT", server)
+    with pytest.raises(DatasetError, match=message):
+        load_dataset("mujoco/hopper/medium-v0")
 
 
 def test_no_network_is_said_at_once(minari_root):
@@ -481,18 +629,20 @@ def test_a_spec_says_what_a_task_does_not_have():
 
 def test_pictures_keep_their_axes_and_their_bytes():
     pictures = np.random.default_rng(5).integers(256, size=(12, 6, 5, 3)).astype(np.uint8)
-    arrays = make_arrays(observations=pictures, next_observations=pictures)
+    arrays = make_arrays(observations=pictures, next_observations=following(pictures))
     rows = from_arrays(**arrays).transitions
     assert rows.observations.dtype == rows.next_observations.dtype == np.uint8
     assert np.array_equal(rows.observations, pictures)
     assert from_arrays(**arrays).spec.observation_shape == (6, 5, 3)
-    floats = from_arrays(**{**arrays, "observations": pictures / 255}).transitions.observations
-    assert floats.dtype == np.float32
+    floats = {key: arrays[key] / 255 for key in ("observations", "next_observations")}
+    assert from_arrays(**{**arrays, **floats}).transitions.observations.dtype == np.float32
     bytes_of_a_vector = make_arrays(observations=pictures[:, 0, :, 0])
-    bytes_of_a_vector["next_observations"] = pictures[:, 0, :, 0]
+    bytes_of_a_vector["next_observations"] = following(pictures[:, 0, :, 0])
     assert from_arrays(**bytes_of_a_vector).transitions.observations.dtype == np.float32
     with pytest.raises(DatasetError, match=r"\(12, 6, 5\), not \(any, 6, 5, 3\)"):
         from_arrays(**{**arrays, "next_observations": pictures[..., 0]})
+    with pytest.raises(DatasetError, match="observations are uint8, next_observations float32"):
+        from_arrays(**{**arrays, "next_observations": floats["next_observations"]})
 
 
 def test_pictures_without_the_next_ones():
@@ -549,3 +699,75 @@ def test_a_dataset_is_its_own_and_shared_with_jax() -> None:
     if jax.default_backend() == "cpu":
         for rows in jax.tree.leaves(dataset.transitions):
             assert jax.device_put(rows).unsafe_buffer_pointer() == rows.ctypes.data
+
+
+# Whole episodes
+
+
+def test_a_subset_has_whole_episodes():
+    dataset = from_arrays(**make_arrays(), name="mine")
+    part = dataset.subset([2, 0])
+    assert part.episode_lengths().tolist() == [4, 5]
+    rows = np.r_[8:12, 0:5]
+    for old, new in zip(dataset.transitions[:5], part.transitions[:5], strict=True):
+        assert np.array_equal(old[rows], new)
+    assert np.array_equal(dataset.truncations[rows], part.truncations)
+    assert (part.spec, part.name) == (dataset.spec, "mine")
+    assert dataset.subset([-1]).episode_lengths().tolist() == [4]
+    long = dataset.subset(dataset.episode_lengths() > 3)
+    assert long.episode_lengths().tolist() == [5, 4]
+    assert dataset.with_next_actions().subset([1]).transitions.next_actions.shape == (3, 2)
+
+
+@pytest.mark.parametrize("episodes", [[], [3], [-4], 0, [0.5], [True, False], "all", [[0]], None])
+def test_what_is_no_episode(episodes):
+    with pytest.raises(DatasetError, match=r"mine: .*episode"):
+        from_arrays(**make_arrays(), name="mine").subset(episodes)
+
+
+def test_a_split_shares_out_whole_episodes():
+    dataset = from_arrays(**make_arrays())
+    one, two = dataset.split(0.7)
+    assert (one.num_episodes, two.num_episodes) == (2, 1)
+    returns = np.r_[one.episode_returns(), two.episode_returns()]
+    assert sorted(returns) == sorted(dataset.episode_returns())
+    assert np.array_equal(one.truncations, dataset.split(0.7)[0].truncations)
+    firsts = {dataset.split(0.7, key)[1].episode_lengths()[0] for key in range(10)}
+    assert firsts == set(EPISODES)
+    assert [part.num_episodes for part in dataset.split(0.01)] == [1, 2]
+
+
+@pytest.mark.parametrize(("fraction", "key"), [(0, 0), (1, 0), ("half", 0), (0.5, -1), (0.5, "x")])
+def test_what_is_no_split(fraction, key):
+    with pytest.raises(DatasetError, match=r"mine: (fraction|key) is"):
+        from_arrays(**make_arrays(), name="mine").split(fraction, key)
+
+
+def test_a_dataset_cut_by_hand_is_refused():
+    dataset = from_arrays(**make_arrays(), name="mine")
+    rows = dataset.transitions
+    half = rows._replace(**{key: getattr(rows, key)[:7] for key in rows._fields[:5]})
+    with pytest.raises(DatasetError, match=r"mine: the columns .* equally long.*subset or split"):
+        replace(dataset, transitions=half)
+    with pytest.raises(DatasetError, match="mine: the last row, 6, ends no episode"):
+        replace(dataset, transitions=half, truncations=dataset.truncations[:7])
+    assert replace(dataset, name="other").name == "other"
+    with pytest.raises(DatasetError, match="one episode only"):
+        dataset.subset([0]).split(0.5)
+
+
+def test_pictures_are_not_taken_into_memory_eightfold():
+    """Beside two copies in the dataset, of what is seen and what follows, there is little more."""
+    pictures = np.zeros((2000, 80, 80), np.uint8)
+    pictures[::2] = 255
+    rows = {"actions": np.zeros((2000, 1)), "rewards": np.zeros(2000)}
+    rows |= {"terminations": np.zeros(2000, bool), "next_observations": np.roll(pictures, -1, 0)}
+    tracemalloc.start()
+    dataset = from_arrays(pictures, **rows)
+    assert tracemalloc.get_traced_memory()[1] < 2.5 * pictures.nbytes
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    units = normalization(dataset, observations=True)
+    assert tracemalloc.get_traced_memory()[1] - before < 8 * pictures.nbytes
+    tracemalloc.stop()
+    assert np.allclose(units.observation_std, 127.5 + 1e-3)

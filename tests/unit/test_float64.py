@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from offline_tutor import data, training
-from offline_tutor.algorithms import ALGORITHMS, CQL_LAGRANGE, CQL_SAC, TD3_BC
+from offline_tutor import data, environments, evaluation, training
+from offline_tutor.algorithms import ALGORITHMS, CQL_LAGRANGE, CQL_SAC, DQN, TD3_BC
 from offline_tutor.types import Continuous, Discrete, Spec, Transitions
 
 DISCRETE = ("bc_discrete", "dqn", "qr_dqn", "cql_qr_dqn")
@@ -57,3 +57,23 @@ def test_training_keeps_them_so(algorithm: Any) -> None:
         seeds=2, progress=False,
     )  # fmt: skip
     assert dtypes_of_numbers(run.policy.state) == {"float64"}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [environments.CartPole(5), environments.Pendulum(), environments.PointMaze()],
+    ids=lambda environment: type(environment).__name__,
+)
+def test_our_environments_are_played(environment: Any) -> None:
+    space = environment.action_space
+    act = lambda x: jnp.zeros((len(x), *space.shape), space.dtype)  # noqa: E731
+    returns = evaluation.evaluate(act, environment, episodes=2)
+    assert returns.shape == (2,) and np.isfinite(returns).all()
+
+
+def test_the_cart_is_learned_in_and_its_policy_acts_in_gymnasium() -> None:
+    run, _ = training.train_online(
+        DQN, environments.CartPole(5), config=DQN.Config(hidden=(4,)), num_steps=8,
+        random_steps=4, batch_size=4, seeds=1, progress=False,
+    )  # fmt: skip
+    assert evaluation.evaluate(run.policy, "CartPole-v1", episodes=2).shape == (1, 2)

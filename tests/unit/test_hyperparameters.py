@@ -139,3 +139,17 @@ def test_arrays_without_axes_are_checked_as_numbers() -> None:
     assert TD3.Config(tau=jnp.float32(0.5)).tau == 0.5
     with pytest.raises(ValueError, match="tau is"):
         TD3.Config(tau=np.array(-1.0))
+
+
+@pytest.mark.parametrize("value", [10**400, np.timedelta64(1, "s"), np.complex64(1)])
+def test_numbers_that_no_float_holds_are_refused(value: object) -> None:
+    """The first has more digits than a float, the second is an integer to NumPy."""
+    for field in ("discount", "policy_delay"):
+        with pytest.raises(ValueError, match=rf"{field} is .*; it must be a"):
+            TD3_BC.Config(**{field: value})
+
+
+def test_a_long_value_is_cut_short() -> None:
+    with pytest.raises(ValueError, match=r"hidden is \('xxx.* \.\.\.; it must be") as caught:
+        TD3_BC.Config(hidden=("x" * 500,))
+    assert len(str(caught.value)) < 250

@@ -1,13 +1,13 @@
 """Training online: learning from what was tried, every draw with a key of its own."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.experimental.functional import FuncEnv
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 
 from offline_tutor import environments, evaluation, training
 from offline_tutor.algorithms import TD3, TD3_BC
@@ -88,6 +88,7 @@ def test_the_replay_is_not_held_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         gone.append(carry[2].transitions.observations.is_deleted())
         return after
 
+    watched.trace = take_steps.trace  # type: ignore
     monkeypatch.setattr(online, "_take_steps", watched)
     seen: list[float] = []
     run, _ = training.train_online(
@@ -98,6 +99,57 @@ def test_the_replay_is_not_held_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gone == [True] * 3
     assert len(set(seen)) == 3  # what a callback is given can be read while training goes on
     assert np.isfinite(run.policy.state.actor["layer0"]["kernel"]).all()
+
+
+class Count(NamedTuple):
+    """A state that only counts."""
+
+    step: Any
+    weight: Any
+
+
+# It acts by the difference of the first two numbers, and learns nothing.
+SUMMING = Functions(
+    name="summing", Config=TD3.Config,
+    init=lambda key, config, spec: Count(jnp.zeros((), int), jnp.zeros(())),
+    update=lambda state, batch, key, config: (state._replace(step=state.step + 1), {}),
+    act=lambda state, seen, config: seen[..., :1] - seen[..., 1:2],
+    explore=lambda state, seen, key, config: seen[..., :1] - seen[..., 1:2],
+)  # fmt: skip
+
+
+class Parted(Dice):
+    """Its observation is a dictionary of vectors."""
+
+    observation_space = Dict(roll=Box(0, 1, (1,)), key=Box(0, 1, (1,)))
+
+    def observation(self, state: Any, rng: Any, params: Any = None) -> Any:
+        return {"key": jax.random.uniform(rng, (1,)), "roll": state[None]}
+
+
+def test_dictionaries_are_joined_in_the_order_of_the_space() -> None:
+    run, replay = training.train_online(
+        SUMMING, Parted(), num_steps=20, random_steps=4, batch_size=4, seeds=1, progress=False
+    )
+    assert run.policy.spec.observation_keys == (("roll", 1), ("key", 1))
+    played = evaluation.play(run.policy, Parted(), episodes=2)
+    seen = played.observations
+    np.testing.assert_allclose(played.actions, seen["roll"] - seen["key"], rtol=1e-5)
+    rows = replay.transitions
+    inside = ~(rows.terminations | replay.truncations)[0, :-1]
+    np.testing.assert_array_equal(
+        rows.next_observations[0, :-1][inside], rows.observations[0, 1:][inside]
+    )
+
+
+def test_endless_actions_and_classes_are_refused() -> None:
+    class Endless(Dice):
+        action_space = Box(-np.inf, np.inf, (1,))
+
+    with pytest.raises(ValueError, match=r"actions are Box\(-inf, inf.*bounds must be finite"):
+        training.train_online(TD3, Endless())
+    with pytest.raises(TypeError, match="give a Gymnasium FuncEnv"):
+        training.train_online(TD3, Dice)
 
 
 def test_td3_bc_explores_as_td3_does() -> None:

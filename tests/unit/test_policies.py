@@ -1,6 +1,10 @@
 """A saved policy acts as the one that was saved, and nothing else is taken for one."""
 
+import copy
+import io
 import json
+import pickle
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +92,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any], 
     "a number out of range": (lambda d, a: d["configs"][0].update(max_action=0), "max_action is 0"),
     "an array that is missing": (lambda d, a: a.pop("state.step"), "step"),
     "a checkpoint": (lambda d, a: d.pop("spec"), "but a checkpoint"),
+    "NaN": (lambda d, a: a["state.actor['layer0']['bias']"].fill(np.nan), "not finite"),
 }
 
 
@@ -143,3 +148,104 @@ def test_a_policy_is_read_by_the_algorithm_that_trained_it(tmp_path: Path) -> No
 def test_a_list_is_an_observation() -> None:
     one = trained(TD3_BC, CONTINUOUS).seed(0)
     np.testing.assert_array_equal(one(SEEN[0].tolist()), one(SEEN[0]))
+
+
+def test_a_dictionary_is_an_observation_where_the_data_had_such() -> None:
+    policy = trained(BC, CONTINUOUS).seed(0)
+    parts = {"place": SEEN[:, 1:], "goal": SEEN[:, :1]}
+    with pytest.raises(
+        ValueError, match=r"a dictionary, of place, goal; this .*\(batch, 3\): join"
+    ):
+        policy(parts)
+    keyed = replace(policy, spec=replace(policy.spec, observation_keys=(("goal", 1), ("place", 2))))
+    np.testing.assert_array_equal(keyed(parts), policy(SEEN))
+    one = {name: part[0] for name, part in parts.items()}
+    np.testing.assert_array_equal(keyed(one), policy(SEEN[0]))
+    with pytest.raises(ValueError, match="observations lack goal; needed are goal"):
+        keyed({"place": SEEN[:, 1:]})
+
+
+def test_a_saved_policy_keeps_the_order_of_its_keys(tmp_path: Path) -> None:
+    policy = trained(BC, CONTINUOUS)
+    keyed = replace(policy, spec=replace(policy.spec, observation_keys=(("goal", 1), ("place", 2))))
+    keyed.save(tmp_path / "policy.npz")
+    assert load_policy(tmp_path / "policy.npz").spec == keyed.spec
+    rewritten(tmp_path / "policy.npz", lambda d, a: d["spec"].pop("observation_keys"))
+    assert load_policy(tmp_path / "policy.npz").spec == policy.spec  # as files were before
+
+
+@pytest.mark.parametrize(
+    ("observations", "message"),
+    [
+        (np.where(SEEN[3] == SEEN, np.nan, SEEN), r"observations, row 3: \[nan, nan, nan\] is not"),
+        ([1.0, np.inf, 0.0], r"observations, row 0: \[1.0, inf, 0.0\] is not finite; leave it out"),
+        (SEEN.astype(str), "observations are of type <U32; give numbers"),
+        ([[1, 2, 3], [1]], "observations are no array of numbers"),
+        (None, r"observations are \(\)"),
+    ],
+)
+def test_observations_are_finite_numbers(observations: Any, message: str) -> None:
+    """Of DQN's values, all NaN, the first would be the greatest."""
+    policy = trained(CQL_QR_DQN, DISCRETE).seed(0)
+    for ask in (policy, policy.value):
+        with pytest.raises(ValueError, match=message):
+            ask(observations)
+
+
+def test_policies_are_saved_and_not_pickled(tmp_path: Path) -> None:
+    policy = trained(BC, CONTINUOUS)
+    with pytest.raises(TypeError, match=r"not pickled: write it by \.save\(path\), .* load_policy"):
+        pickle.dumps(policy)
+    for copied in (copy.copy(policy), copy.deepcopy({"best": policy})["best"]):
+        np.testing.assert_array_equal(copied.seed(1)(SEEN), policy.seed(1)(SEEN))
+
+
+def test_a_folder_holds_its_policy_and_a_tilde_is_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    policy = trained(BC, CONTINUOUS)
+    policy.save("~/mine/best.npz")
+    policy.save("~/mine")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["best.npz", "mine", "policy.npz"]
+    for path in ("~/mine", "mine/best.npz", Path("~/mine/policy.npz")):
+        assert load_policy(path).spec == policy.spec
+
+
+def lying_header(path: Path) -> None:
+    """An array that says it has 10**13 numbers."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = io.BytesIO()
+    about = {"descr": "<f4", "fortran_order": False, "shape": (10**13,)}
+    np.lib.format.write_array_header_1_0(header, about)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | {"state.step.npy": header.getvalue()}).items():
+            archive.writestr(name, content)
+
+
+def other_member(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("notes.txt", b"hello")
+
+
+def described(text: str) -> Callable[[Path], None]:
+    return lambda path: np.savez(path, description=np.array(text))
+
+
+DAMAGED: dict[str, Callable[[Path], None]] = {
+    "a header that lies": lying_header,
+    "a member that is no array": other_member,
+    "brackets": described("[" * 100_000),
+    "a list": described("[1]"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_files_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "policy.npz"
+    trained(BC, CONTINUOUS).save(path)
+    DAMAGED[name](path)
+    with pytest.raises(ValueError, match=r"not a readable policy.*Policy\.save"):
+        load_policy(path)

@@ -140,6 +140,16 @@ def test_a_run_may_be_cut_anywhere() -> None:
         assert_same_bits(other.policy.state, whole.policy.state)
 
 
+def test_401_and_then_800_steps_are_800(tmp_path: Path) -> None:
+    """Cut in the middle of a round, in which the actor stands still."""
+    options = OPTIONS | {"seeds": 2, "batch_size": 8, "every": 401}
+    training.train(TD3_BC, DATASET, num_steps=401, **options, checkpoint=tmp_path)
+    resumed = training.train(TD3_BC, DATASET, num_steps=800, **options, checkpoint=tmp_path)
+    whole = training.train(TD3_BC, DATASET, num_steps=800, **options | {"every": 800})
+    assert resumed.steps.tolist() == [401, 800]
+    assert_same_bits(resumed.policy.state, whole.policy.state)
+
+
 def test_seeds_do_not_depend_on_each_other() -> None:
     together = training.train(TD3_BC, DATASET, num_steps=40, seeds=(3, 7), **OPTIONS)
     alone = training.train(TD3_BC, DATASET, num_steps=40, seeds=(7,), **OPTIONS)
@@ -187,25 +197,31 @@ def test_resumes_to_the_same_bits(tmp_path: Path, every: int) -> None:
         if run.steps[-1] == 3 * every:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         training.train(TD3_BC, DATASET, **options, checkpoint=tmp_path, callbacks=[interrupt])
+    (note,) = caught.value.__notes__
+    assert note.startswith(
+        f"This came from callbacks[0], after {3 * every} of 60 steps, and so has"
+    )
     began: list[int] = []
     resumed = training.train(
         TD3_BC, DATASET, **options, checkpoint=tmp_path,
         callbacks=[lambda run: began.append(run.steps[-1])],
     )  # fmt: skip
-    # The callback comes before the checkpoint: the piece that it broke off is taken again.
-    assert began[0] == 3 * every
+    assert began[0] == 3 * every  # the record that it broke off is shown again, and not trained
     assert_same_bits(whole.policy.state, resumed.policy.state)
     assert_same_bits(whole.metrics, resumed.metrics)
     assert whole.steps.tolist() == resumed.steps.tolist()
-    again = training.train(TD3_BC, DATASET, **options, checkpoint=tmp_path)
+    with pytest.warns(RuntimeWarning, match="all 60 steps of this run already: nothing was traine"):
+        again = training.train(TD3_BC, DATASET, **options, checkpoint=tmp_path)
     assert_same_bits(whole.policy.state, again.policy.state)
 
 
 KILLED_OPTIONS = OPTIONS | {"seeds": 2, "num_steps": 405, "every": 15}
 KILLED = """
     import sys, time
+    sys.path.insert(0, "tests")
+    import conftest  # functions whose shapes are checked are others
     from tests.unit.test_training import DATASET, KILLED_OPTIONS, TD3_BC, training
     slowly = lambda run: (print(run.steps[-1], flush=True), time.sleep(0.05))
     training.train(TD3_BC, DATASET, **KILLED_OPTIONS, checkpoint=sys.argv[1], callbacks=[slowly])
@@ -279,8 +295,111 @@ def test_a_checkpoint_of_other_minibatches_is_refused(tmp_path: Path) -> None:
     options = OPTIONS | {"seeds": 1, "num_steps": 20, "checkpoint": tmp_path}
     training.train(TD3_BC, DATASET, **options, draw_rows=Mixed(100, 0.5))
     training.train(TD3_BC, DATASET, **options, draw_rows=Mixed(100, 0.5))
-    with pytest.raises(ValueError, match="another algorithm"):
+    with pytest.raises(ValueError, match="another draw_rows"):
         training.train(TD3_BC, DATASET, **options, draw_rows=Mixed(100, 0.75))
+
+
+# ---- what breaks in between, and Ctrl-C
+
+
+def test_an_error_of_evaluate_loses_nothing(tmp_path: Path) -> None:
+    """The checkpoint has the piece; the same call evaluates its policies, and goes on."""
+    options = OPTIONS | {"seeds": 2, "num_steps": 60, "checkpoint": tmp_path}
+    calls: list[int] = []
+
+    def fails(policy: Any) -> Any:
+        calls.append(int(policy.state.step[0]))
+        if calls == [20, 40]:
+            raise ZeroDivisionError("mine")
+        return np.full((2, 3), calls[-1])
+
+    with pytest.raises(ZeroDivisionError, match="mine") as caught:
+        training.train(TD3_BC, DATASET, **options, evaluate=fails)
+    assert "from evaluate, after 40 of 60 steps" in caught.value.__notes__[0]
+    run = training.train(TD3_BC, DATASET, **options, evaluate=fails)
+    assert run.steps.tolist() == [20, 40, 60]
+    assert run.evaluations[:, 0, 0].tolist() == [20, 40, 60]
+    whole = training.train(TD3_BC, DATASET, **OPTIONS | {"seeds": 2}, num_steps=60)
+    assert_same_bits(run.policy.state, whole.policy.state)
+    assert_same_bits(run.metrics, whole.metrics)
+
+
+def test_without_a_checkpoint_an_error_says_what_would_have_kept_the_run() -> None:
+    def fails(run: training.Run) -> None:
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError) as caught:
+        training.train(TD3_BC, DATASET, seeds=1, num_steps=20, **OPTIONS, callbacks=[fails])
+    assert caught.value.__notes__ == [
+        "This came from callbacks[0], after 20 of 20 steps. With checkpoint=... nothing is lost."
+    ]
+
+
+def test_other_episodes_are_noticed_before_a_resumed_run_trains(tmp_path: Path) -> None:
+    options = OPTIONS | {"seeds": 2, "checkpoint": tmp_path}
+    episodes = lambda number: {"evaluate": lambda policy: np.zeros((2, number))}  # noqa: E731
+    training.train(TD3_BC, DATASET, num_steps=20, **options, **episodes(3))
+    before = (tmp_path / checkpoints.NAME).read_bytes()
+    with pytest.raises(ValueError, match="returned 4 episodes, and earlier 3"):
+        training.train(TD3_BC, DATASET, num_steps=40, **options, **episodes(4))
+    assert (tmp_path / checkpoints.NAME).read_bytes() == before
+
+
+def ctrl_c(times: int, at: int = 40) -> Any:
+    """A callback in which somebody presses Ctrl-C, once or more."""
+
+    def press(run: training.Run) -> None:
+        if run.steps[-1] == at:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+    return press
+
+
+def test_ctrl_c_keeps_what_was_trained(tmp_path: Path) -> None:
+    options = OPTIONS | {"seeds": 2, "num_steps": 60, "callbacks": [ctrl_c(1)]}
+    with pytest.warns(RuntimeWarning, match="stopped by Ctrl-C after 40 of 60 steps: the Run has"):
+        run = training.train(TD3_BC, DATASET, **options)
+    assert not run.finished and run.steps.tolist() == [20, 40]
+    before = training.train(TD3_BC, DATASET, **OPTIONS | {"seeds": 2}, num_steps=40)
+    assert before.finished
+    assert_same_bits(run.policy.state, before.policy.state)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.warns(RuntimeWarning, match="so has the checkpoint: the same call goes on"):
+        training.train(TD3_BC, DATASET, **options, checkpoint=tmp_path)
+    resumed = training.train(TD3_BC, DATASET, **options, checkpoint=tmp_path)
+    assert resumed.finished and resumed.steps.tolist() == [20, 40, 60]
+
+
+def test_a_second_ctrl_c_stops_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        training.train(TD3_BC, DATASET, seeds=1, num_steps=60, **OPTIONS, callbacks=[ctrl_c(2)])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_before_the_first_record_has_nothing_to_keep() -> None:
+    class Presses:
+        def begin(self, run: training.Run, names: Any) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+        def __call__(self, run: training.Run) -> None: ...
+
+    with pytest.raises(KeyboardInterrupt):
+        training.train(TD3_BC, DATASET, seeds=1, num_steps=60, **OPTIONS, callbacks=[Presses()])
+
+
+def test_a_home_is_written_to_by_its_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder named ~ is ever made."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    options = OPTIONS | {"seeds": 1, "num_steps": 20}
+    run = training.train(TD3_BC, DATASET, **options, checkpoint="~/run")
+    run.policy.save("~/run/policy.npz")
+    assert load_policy("~/run").num_rows == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    for wrong in ("", "~nobody-of-this-name/run", 5):
+        with pytest.raises(ValueError, match=r"checkpoint is .*; give a path"):
+            training.train(TD3_BC, DATASET, **options, checkpoint=wrong)  # type: ignore
 
 
 def test_half_floats_are_kept(tmp_path: Path) -> None:
@@ -568,3 +687,31 @@ def test_discrete_actions_are_refused() -> None:
     )  # fmt: skip
     with pytest.raises(ValueError, match="2 discrete actions"):
         training.train(TD3_BC, dataset, num_steps=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seconds", None), ("steps", np.zeros(3)), ("diverged", np.zeros((2, 2))), ("seconds", "9")],
+)
+def test_damaged_records_of_a_checkpoint_are_refused(name: str, value: Any, tmp_path: Path) -> None:
+    options = OPTIONS | {"seeds": 1, "checkpoint": tmp_path}
+    training.train(TD3_BC, DATASET, num_steps=20, **options)
+    with np.load(tmp_path / checkpoints.NAME) as file:
+        arrays = dict(file)
+    del arrays[f"records.{name}"]
+    if value is not None:
+        arrays[f"records.{name}"] = np.array(value)
+    np.savez(tmp_path / checkpoints.NAME, **arrays)
+    with pytest.raises(ValueError, match=r"records are damaged.*delete the file"):
+        training.train(TD3_BC, DATASET, num_steps=40, **options)
+
+
+@pytest.mark.parametrize("seeds", [2**33, 10**9, 10**400])
+def test_so_many_seeds_that_no_memory_holds_them_are_refused(seeds: int) -> None:
+    with pytest.raises(ValueError, match=r"seeds is .*seeds=\[number\]"):
+        training.train(TD3_BC, DATASET, seeds=seeds)
+
+
+def test_a_switch_is_true_or_false() -> None:
+    with pytest.raises(TypeError, match="normalize is 'no'; give True or False"):
+        training.train(TD3_BC, DATASET, normalize="no")  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from offline_tutor.algorithms.hyperparameters import nearest
 from offline_tutor.book.figures.page import bundle, description, figure_html, panels, put
 from offline_tutor.book.figures.style import INK, look
 from offline_tutor.intervals import mean_interval
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from offline_tutor.training import Run
 
 References = Mapping[str, float]
+LONGEST_REST = 1.0  # seconds from one drawing of a run in progress to the next
 
 
 def learning_curves(
@@ -44,7 +46,7 @@ def learning_curves(
             `{"limit": 1.0, "data": 0.2}`.
     """
     values = np.asarray(values, float)
-    values = values.reshape(*values.shape[:2], -1).mean(-1)
+    values = values.mean(axis=tuple(range(2, values.ndim)))
     known = np.isfinite(values).any(1)  # records without an update have no metrics
     steps, values = np.asarray(steps)[known], values[known]
     color = look(method).color if method else INK
@@ -105,8 +107,8 @@ class LivePlot:
         logarithmic: names of the panels with a logarithmic axis.
         size: width and height of each panel in inches (72 pixels of the page).
 
-    Outside a notebook it does nothing. Drawing takes at most a tenth of the time: records that
-    follow too soon after a drawing are skipped, except for the last one of the run.
+    Outside a notebook it does nothing. Drawing takes at most a tenth of the time, or a part of each
+    second: records that follow too soon after a drawing are skipped, except for the run's last.
     """
 
     def __init__(
@@ -127,36 +129,56 @@ class LivePlot:
         self._handle: Any = None
         self._rests_until = 0.0
 
+    def begin(self, run: Run, names: Sequence[str]) -> None:
+        """Before training: refuse names that the run will not have, and show the empty panels.
+
+        Raises:
+            ValueError: where it shall draw something that is not in `names`.
+        """
+        self._check(names)
+        self._run = None
+        if in_notebook():
+            self._show(run)
+
     def __call__(self, run: Run) -> None:
         """Draw the run so far and replace the previous drawing."""
-        if not in_notebook():
-            return
-        start, finished = time.perf_counter(), run.steps[-1] >= run.num_steps
-        if run is self._run and not finished and start < self._rests_until:
-            return
-        figures, alt = self.draw(run), self.alt
+        resting = run is self._run and time.perf_counter() < self._rests_until
+        if in_notebook() and (run.finished or not resting):
+            self._show(run)
+
+    def _show(self, run: Run) -> None:
+        start, figures, alt = time.perf_counter(), self.draw(run), self.alt
         if run.diverged.any():
             lost = np.flatnonzero(run.diverged)
             alt += f" Diverged: {name_rows(run.policy, lost, run.diverged)}."
-        output = bundle(figure_html(figures, alt=alt), alt, figures)
+        # Only the last drawing is printed, and needs the PDF.
+        output = bundle(figure_html(figures, alt=alt), alt, figures if run.finished else ())
         if run is self._run:
             self._handle.update(output, raw=True)
         else:
             self._run, self._handle = run, put(output, display_id=True)
         now = time.perf_counter()
-        self._rests_until = now + 9 * (now - start)
+        # The first drawing of all takes seconds, for it loads libraries: no reason to rest long.
+        self._rests_until = now + min(9 * (now - start), LONGEST_REST)
+
+    def _check(self, known: Sequence[str]) -> None:
+        for name in self.names:
+            if name not in known:
+                raise ValueError(
+                    f"LivePlot: the run has no {name!r}{nearest(name, known)} It has "
+                    + ", ".join(known)
+                    + ("" if "return" in known else ' ("return" needs `evaluate`)')
+                )
 
     def draw(self, run: Run) -> list[Figure]:
         """Return the figures of a run, one for each name."""
         curves = dict(run.metrics)
         if run.evaluations.shape[-1]:
             curves["return"] = run.evaluations
+        if len(run.steps):
+            self._check(tuple(curves))
         names = self.names or tuple(curves)
-        if unknown := [name for name in names if name not in curves]:
-            raise ValueError(
-                f"LivePlot: the run has no {unknown[0]!r}; it has: {', '.join(curves)}"
-                + ("" if "return" in curves else ' ("return" needs `evaluate`)')
-            )
+        curves |= {name: np.zeros((0, 1)) for name in names if name not in curves}
         figures, axes = panels(len(names), self.size)
         for name, ax in zip(names, axes, strict=True):
             references = self.references.get(name)

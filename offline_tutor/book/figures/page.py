@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from offline_tutor.book.figures.seal import sealed
 from offline_tutor.book.figures.svg import picture, unique_names
 from offline_tutor.progress import in_notebook
 
@@ -107,7 +108,7 @@ def description(alt: str) -> str:
 
 def bundle(markup: str, alt: str, figures: Sequence[Figure]) -> dict[str, str]:
     """Return a cell's output as HTML, as plain text and, for a single figure, as PDF."""
-    output = {"text/html": markup, "text/plain": f"Figure: {' '.join(alt.split())}"}
+    output = {"text/html": sealed(markup, alt), "text/plain": f"Figure: {' '.join(alt.split())}"}
     if len(figures) == 1:
         output["application/pdf"] = _pdf(figures[0])
     return output

@@ -6,7 +6,6 @@ change from frame to frame, mostly axes and text, therefore takes no extra space
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from offline_tutor.book.figures.page import Figures, as_list, bundle, image, panels, put, wrap
+from offline_tutor.book.figures.seal import literal
 from offline_tutor.book.figures.svg import Picture, picture, svg_element, unique_names
 
 _SCRIPT = """<script>(()=>{
@@ -162,8 +162,3 @@ def _last_drawing(frames: Sequence[Picture]) -> str:
     """Return the drawing of the last frame, with the definitions of all frames."""
     definitions = tuple(dict.fromkeys(d for frame in frames for d in frame.definitions))
     return svg_element(frames[-1].width, frames[-1].height, definitions, frames[-1].parts)
-
-
-def literal(value: object) -> str:
-    """Return a JavaScript literal that cannot close the script element around it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")

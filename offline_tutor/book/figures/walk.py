@@ -16,7 +16,7 @@ from matplotlib.patches import Circle
 
 from offline_tutor.book.figures.maze import draw_maze
 from offline_tutor.book.figures.page import bundle, image, put, wrap
-from offline_tutor.book.figures.slider import literal
+from offline_tutor.book.figures.seal import literal
 from offline_tutor.book.figures.style import COUNTS, INK, PAPER, look
 from offline_tutor.book.figures.svg import picture, svg_element, unique_names
 from offline_tutor.book.figures.walk_script import HAND, NEARBY, PHYSICS

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from offline_tutor.files import replacing
+
 FOLDER = Path(__file__).parent
 
 
@@ -43,9 +45,8 @@ def write(path: Path, arrays: dict[str, Any], *, command: str, seconds: float, *
         | {name: version(name) for name in ("jax", "flax", "optax", "numpy", "gymnasium")},
         "seconds": round(seconds, 1),
     }
-    partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, meta=np.array(json.dumps(made | meta)), **arrays)
-    partial.replace(path)  # a program that is stopped leaves no half a file
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, meta=np.array(json.dumps(made | meta)), **arrays)
 
 
 def commit() -> str:

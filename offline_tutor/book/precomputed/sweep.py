@@ -77,11 +77,14 @@ def train_each(
     """A run of each algorithm with its configuration, in order.
 
     Neighbours with the same algorithm are compiled and trained together. Raises `Diverged` where
-    a seed does: a policy that stopped early is not what a file promises.
+    a seed does, and KeyboardInterrupt where Ctrl-C stopped it: a policy that stopped early is not
+    what a file promises.
     """
     for _, group in itertools.groupby(settings, key=lambda pair: pair[0].name):
         algorithms, configs = zip(*group, strict=True)
         run = train(algorithms[0], dataset, config=configs, normalize=True, **options)
+        if not run.finished:
+            raise KeyboardInterrupt
         if run.diverged.any():
             raise Diverged(f"{run!r}: diverged at steps {run.diverged.tolist()} (0: did not)")
         yield from (run.select(index) for index in range(len(configs)))

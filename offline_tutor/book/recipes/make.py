@@ -17,6 +17,7 @@ from pathlib import Path
 from offline_tutor.book.recipes import cartpole_linear, maze_stitch, pendulum_td3
 from offline_tutor.book.recipes.write import checksums, write
 from offline_tutor.data import library
+from offline_tutor.files import replacing
 
 RECIPES = {
     cartpole_linear.MIXED: cartpole_linear.record_mixed,
@@ -49,7 +50,8 @@ def main() -> None:
         folder = write(name, RECIPES[name](), arguments.output)
         print(f"{name}: {folder}")
     lines = list(checksums(arguments.output))
-    (arguments.output / "SHA256SUMS").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with replacing(arguments.output / "SHA256SUMS") as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

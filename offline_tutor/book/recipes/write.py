@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from minari.data_collector import EpisodeBuffer
 
 from offline_tutor.evaluation import Trajectories
+from offline_tutor.files import replacing, temporary_folder
 from offline_tutor.types import Transitions
 
 LICENCE = "CC-BY-4.0"
@@ -46,8 +46,9 @@ class Recording:
 
 def write(name: str, recording: Recording, root: Path) -> Path:
     """Write a recording to `root/name/data`, as Minari would, and return that folder."""
-    with tempfile.TemporaryDirectory() as temporary:
-        with mock.patch.dict(os.environ, MINARI_DATASETS_PATH=temporary):
+    folder = root / name / "data"
+    with temporary_folder("recipe") as temporary, replacing(folder) as part:
+        with mock.patch.dict(os.environ, MINARI_DATASETS_PATH=str(temporary)):
             made = minari.create_dataset_from_buffers(
                 name,
                 [buffer(index, episode) for index, episode in enumerate(recording.episodes)],
@@ -59,14 +60,14 @@ def write(name: str, recording: Recording, root: Path) -> Path:
                 code_permalink=f"python -m offline_tutor.book.recipes.make {name}",
                 description=recording.description,
             )
-        folder = root / name / "data"
-        folder.mkdir(parents=True, exist_ok=True)
-        pack(made.storage.data_path / "main_data.hdf5", folder / "main_data.hdf5")
+        part.mkdir()
+        pack(made.storage.data_path / "main_data.hdf5", part / "main_data.hdf5")
         described = made.storage.data_path / "metadata.json"
         metadata = json.loads(described.read_text(encoding="utf-8"))
-    metadata["license"] = LICENCE
-    metadata["dataset_size"] = round((folder / "main_data.hdf5").stat().st_size / 1e6, 1)
-    (folder / "metadata.json").write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
+        metadata["license"] = LICENCE
+        metadata["dataset_size"] = round((part / "main_data.hdf5").stat().st_size / 1e6, 1)
+        text = json.dumps(metadata, indent=1) + "\n"
+        (part / "metadata.json").write_text(text, encoding="utf-8")
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -193,4 +194,5 @@ def one_line(error: BaseException) -> str:
     """Return an error's name and the first line of its message, at most 300 characters."""
     lines = str(error).strip().splitlines() or [""]
     text = f"{type(error).__name__}: {lines[0]}".strip(": ")
+    text = re.sub(r" at 0x[0-9a-f]+", "", text)  # where something lies in memory helps nobody
     return "".join(c if c.isprintable() else " " for c in text[:300])

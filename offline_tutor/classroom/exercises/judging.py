@@ -80,7 +80,7 @@ def _about_problem(exercise: Exercise, observation: Observation) -> Verdict:
         text = f"Not done yet: {exercise.function} returns nothing so far. {step}"
         return Verdict(exercise.id, "not done", text)
     if observation.problem == "error":
-        text = f"Not yet: {exercise.function} stops with an error. {observation.text}"
+        text = f"Not yet: {exercise.function} stops with an error. {observation.text}. {step}"
         return Verdict(exercise.id, "error", text, "raises")
     text = f"Not yet: {observation.text}."
     return Verdict(exercise.id, "wrong", text, observation.problem)

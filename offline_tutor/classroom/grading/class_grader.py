@@ -19,6 +19,7 @@ from offline_tutor.classroom.grading.result_cache import file_name, key, load, s
 from offline_tutor.classroom.grading.sandbox import Sandbox, SandboxError, find_sandbox
 from offline_tutor.classroom.grading.submission_grader import Result, grade_submission
 from offline_tutor.classroom.grading.submissions import chapter_of_class, read_submission, students
+from offline_tutor.files import clear_away
 
 DEFAULT = Limits()
 
@@ -169,4 +170,6 @@ def _alone(folder: Path) -> Iterator[None]:
             raise SandboxError(
                 f"another run is grading into {folder}: wait until it ends"
             ) from None
+        for place in (folder, folder / "results"):
+            clear_away(place)
         yield

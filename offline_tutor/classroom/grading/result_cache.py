@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -15,6 +14,7 @@ from offline_tutor.classroom.exercises import Exercise
 from offline_tutor.classroom.grading.sandbox import PACKAGE, Sandbox
 from offline_tutor.classroom.grading.submission_grader import Mark, Result
 from offline_tutor.classroom.grading.submissions import Submission
+from offline_tutor.files import replacing
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. -]{0,99}")
 
@@ -54,22 +54,21 @@ def save(file: Path, key: str, result: Result) -> None:
 
 
 def load(file: Path, key: str) -> Result | None:
-    """The kept result, if there is one with this key."""
+    """The kept result, if there is one with this key; a damaged file is none."""
     if not file.is_file():
         return None
-    content = json.loads(file.read_text(encoding="utf-8"))
-    if content.pop("key") != key:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content.pop("key") != key:
+            return None
+        marks = tuple(Mark(**mark) for mark in content.pop("marks"))
+        events, remarks = tuple(content.pop("events")), tuple(content.pop("remarks"))
+        return Result(marks=marks, events=events, remarks=remarks, **content)
+    except (AttributeError, LookupError, TypeError, ValueError):
         return None
-    marks = tuple(Mark(**mark) for mark in content.pop("marks"))
-    events, remarks = tuple(content.pop("events")), tuple(content.pop("remarks"))
-    return Result(marks=marks, events=events, remarks=remarks, **content)
 
 
 def write(file: Path, text: str, encoding: str = "utf-8") -> None:
     """Writes a text file atomically: readers see the old content or the new one."""
-    part = file.with_name(file.name + ".part")
-    with part.open("w", encoding=encoding, errors="replace", newline="") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    part.replace(file)
+    with replacing(file) as part:
+        part.write_text(text, encoding=encoding, errors="replace", newline="")

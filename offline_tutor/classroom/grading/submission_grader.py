@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -26,6 +24,7 @@ from offline_tutor.classroom.exercises import (
 from offline_tutor.classroom.grading.limits import SPARE_MB, Limits
 from offline_tutor.classroom.grading.sandbox import Ending, Sandbox, SandboxError
 from offline_tutor.classroom.grading.submissions import Submission, printable
+from offline_tutor.files import temporary_folder
 
 FINE = ("done", "finished")
 
@@ -137,8 +136,8 @@ def _attempt(
         "checks": [{"id": id, "seed": seeds[id], "file": f"{id}.npz"} for id in found.waiting],
         "cell_seconds": sandbox.limits.cell_seconds,
     }
-    with tempfile.TemporaryDirectory(prefix="grading-") as name:
-        ending = sandbox.run(task, Path(name), cpus, seconds, stop)
+    with temporary_folder("grading") as folder:
+        ending = sandbox.run(task, folder, cpus, seconds, stop)
     messages = list(_messages(ending.messages))
     steps = _steps(messages, found)
     if not steps:
@@ -193,8 +192,8 @@ def _observations(messages: Sequence[dict[str, Any]], found: _Findings) -> dict[
 def _judge(data: bytes, exercise: Exercise, seed: int) -> Verdict:
     """The verdict on what was observed."""
     try:
-        with tempfile.TemporaryDirectory(prefix="grading-") as name:
-            file = Path(name) / f"{exercise.id}.npz"
+        with temporary_folder("grading") as folder:
+            file = folder / f"{exercise.id}.npz"
             file.write_bytes(data)
             observation = read_observations(file)[exercise.id]
         with jax.default_device(jax.devices("cpu")[0]):  # as in the sandbox

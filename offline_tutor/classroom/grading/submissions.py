@@ -115,7 +115,8 @@ def read_submission(
         notebook = _notebook_of(path, chapter, assignment, max_bytes)
     except (UnreadableError, OSError) as error:
         # An OSError's own text would name folders of the teacher's machine.
-        problem = str(error) if isinstance(error, UnreadableError) else f"{error.strerror}"
+        unread = f"it cannot be read ({getattr(error, 'strerror', '')}): submit it again"
+        problem = str(error) if isinstance(error, UnreadableError) else unread
         digest = hashlib.sha256(problem.encode()).hexdigest()
         return Submission(printable(student, 200), digest, problem=printable(problem))
     remarks = tuple(_remarks(notebook, assignment))
@@ -145,7 +146,9 @@ def _notebook_of(
 ) -> Notebook:
     """The notebook of the chapter: found by its name, as the only one, or by its exercises."""
     if path.is_symlink():
-        raise UnreadableError("it is a link, and links are not followed")
+        raise UnreadableError(
+            "it is a link, and links are not followed: submit the notebook itself"
+        )
     files = notebooks(path)
     if not files:
         what = "there is no notebook in the folder" if path.is_dir() else "it is not a notebook"
@@ -156,7 +159,10 @@ def _notebook_of(
     wanted = {exercise.id for exercise in assignment}
     fitting = [each for each in _readable(files, max_bytes) if wanted & {*each.grade_ids}]
     if len(fitting) != 1:
-        raise UnreadableError(f"{len(files)} notebooks, and {len(fitting)} with these exercises")
+        raise UnreadableError(
+            f"there are {len(files)} notebooks, and {len(fitting)} with these exercises: submit "
+            f"one, or call it {chapter}.ipynb"
+        )
     return fitting[0]
 
 
@@ -177,17 +183,26 @@ def read_notebook(file: Path, max_bytes: int) -> Notebook:
     """
     data = _bytes(file, max_bytes)
     if not data.strip():
-        raise UnreadableError("the file is empty")
+        raise UnreadableError("the file is empty: save the notebook and submit it again")
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
         reason = printable(error, 100)
-        raise UnreadableError(f"it is not valid JSON, as a notebook must be: {reason}") from None
+        raise UnreadableError(
+            f"it is not valid JSON, as a notebook must be ({reason}): submit the file that "
+            "Jupyter saved"
+        ) from None
     cells = content.get("cells") if isinstance(content, dict) else None
     if not isinstance(cells, list):
-        raise UnreadableError("it is JSON without cells, so not a notebook of the current format")
+        raise UnreadableError(
+            "it is JSON without cells, so not a notebook of the current format: submit the file "
+            "that Jupyter saved"
+        )
     if len(cells) > MAX_CELLS:
-        raise UnreadableError(f"it has {len(cells)} cells, but at most {MAX_CELLS} are run")
+        raise UnreadableError(
+            f"it has {len(cells)} cells, but at most {MAX_CELLS} are run: delete those that are "
+            "not of the assignment"
+        )
     code = [cell for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
     about = [_nbgrader(cell) for cell in code]
     ids = [str(each.get("grade_id", ""))[:100] for each in about]
@@ -204,7 +219,7 @@ def _bytes(file: Path, max_bytes: int) -> bytes:
     with open(handle, "rb") as opened:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
-            raise UnreadableError("it is not a regular file")
+            raise UnreadableError("it is not a regular file: submit a notebook")
         if state.st_size > max_bytes:
             size, limit = state.st_size / 2**20, max_bytes / 2**20
             raise UnreadableError(
