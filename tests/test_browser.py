@@ -129,9 +129,11 @@ class Visit:
     def check_slider(self, figure: object, slider: object) -> None:
         name = f"the slider {figure.locator('label').inner_text().strip()!r}"
         box = slider.bounding_box()
-        click = box["x"] + 2, box["y"] + box["height"] / 2
+        at_first = slider.input_value() == slider.get_attribute("min")
+        x = box["x"] + (box["width"] - 2 if at_first else 2)
+        click, key = (x, box["y"] + box["height"] / 2), "Home" if at_first else "End"
         self.check_change(figure, f"the mouse does not move {name}", lambda: self.click(click))
-        self.check_change(figure, f"the keyboard does not move {name}", lambda: slider.press("End"))
+        self.check_change(figure, f"the keyboard does not move {name}", lambda: slider.press(key))
         if slider.get_attribute("aria-valuetext") != figure.locator("output").inner_text():
             self.fault(f"{name} says something else than is to be read")
 

@@ -313,6 +313,13 @@ def test_a_slider_shows_its_last_frame_without_a_script():
     assert dict(Elements(markup).tags)["div"].get("hidden", "no") is None
 
 
+@pytest.mark.parametrize(("start", "value"), [(0, 0), (2, 2), (-1, 3)])
+def test_a_slider_opens_where_it_is_told_to(start, value):
+    markup = slider_html(frames(), list("abcd"), name="Number", alt=ALT, start=start)
+    assert f'min="0" max="3" step="1" value="{value}"' in markup
+    assert f">{'abcd'[value]}</output>" in markup
+
+
 def test_labels_cannot_end_the_script():
     markup = slider_html(frames(1), ["</script><b>"], name="x", alt=ALT)
     assert markup.count("</script>") == 1

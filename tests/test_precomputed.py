@@ -13,17 +13,21 @@ import pytest
 from offline_tutor.book import precomputed
 from offline_tutor.book.precomputed import (
     alpha_sweep,
+    cql_options,
     cql_sac_sweep,
     cql_sweep,
     q_in_training,
+    rivals,
 )
 from offline_tutor.book.precomputed.sweep import Sweep, checksum, train_each
 from offline_tutor.data import load_dataset
 from offline_tutor.environments import CORRIDORS, PointMaze
 from offline_tutor.training import Diverged
 
-ALPHA_SWEEPS = {one.name: one for one in (alpha_sweep.SWEEP, cql_sweep.SWEEP, cql_sac_sweep.SWEEP)}
-SWEEPS = ALPHA_SWEEPS | {q_in_training.SWEEP.name: q_in_training.SWEEP}
+ALPHA_SWEEPS = {
+    one.name: one for one in (alpha_sweep.SWEEP, cql_sweep.SWEEP, cql_sac_sweep.SWEEP, rivals.SWEEP)
+}
+SWEEPS = ALPHA_SWEEPS | {one.name: one for one in (cql_options.SWEEP, q_in_training.SWEEP)}
 FILES = {sweep.stem(name): (sweep, name) for sweep in SWEEPS.values() for name in sweep.datasets}
 each_file = pytest.mark.parametrize("stem", FILES)
 META = {
@@ -45,7 +49,12 @@ META = {
 @pytest.fixture(scope="module")
 def short_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The file of each program with few alphas, two seeds and a few steps."""
-    tried = {"alpha_sweep": (0.5, 1.0), "cql_sweep": (0.5, np.inf), "cql_sac_sweep": (0.0, 0.5)}
+    tried = {
+        "alpha_sweep": (0.5, 1.0),
+        "cql_sweep": (0.5, np.inf),
+        "cql_sac_sweep": (0.0, 0.5),
+        "rivals": (0.0, 0.5),
+    }
     return {
         name: short_run(ALPHA_SWEEPS[name], alphas, tmp_path_factory.mktemp("precomputed"))
         for name, alphas in tried.items()
@@ -92,8 +101,8 @@ def test_a_seed_that_diverges_makes_no_file() -> None:
 
 def finite(arrays: dict[str, np.ndarray]) -> bool:
     """Whether all results are numbers, but for what cloning does not have: beliefs."""
-    values = arrays.keys() - {"alphas"}
-    clones = np.isinf(arrays["alphas"]) & ("agreement" in arrays)
+    values = arrays.keys() - {"alphas", "changes"}
+    clones = np.isinf(arrays["alphas"]) & ("agreement" in arrays) if "alphas" in arrays else False
     beliefs = {"believed", "believed_data"} & values
     return all(np.isfinite(arrays[key]).all() for key in values - beliefs) and all(
         (np.isfinite(arrays[key]).all(1) != clones).all() for key in beliefs
@@ -142,7 +151,8 @@ def test_committed_file_is_of_the_data_and_settings_of_today(stem: str) -> None:
     again = "run the command in the file's meta again"
     assert meta["dataset_sha256"] == checksum(name), again
     config = json.loads(json.dumps(sweep.describe(name)))
-    recorded = without(meta["config"], FORMER_FIELDS)
+    former = FORMER_FIELDS if sweep is not cql_options.SWEEP else set()  # there it can be set
+    recorded = without(meta["config"], former)
     assert recorded == config and meta["batch_size"] == sweep.batch_size, again
 
 
@@ -156,7 +166,7 @@ def without(tree: object, names: set[str]) -> object:
 @pytest.mark.parametrize("stem", [stem for stem in FILES if not stem.startswith("q_in_training")])
 def test_committed_sweep_has_a_number_for_each_alpha_and_seed(stem: str) -> None:
     arrays, meta = precomputed.load(stem)
-    for key in arrays.keys() - {"alphas", "fields"}:
+    for key in arrays.keys() - {"alphas", "changes", "fields"}:
         assert arrays[key].shape == (len(FILES[stem][0].ways), len(meta["seeds"]))
     assert finite(arrays)
 
@@ -190,6 +200,15 @@ def test_values_are_in_the_environment_s_units_whatever_the_training_was_in() ->
         at_start = float(alpha_sweep.from_field(field)[0](start)[0])
         middle = np.sort(believed)[len(believed) // 2]
         assert abs(at_start - middle) < 0.2 + 0.5 * abs(middle)
+
+
+def test_each_change_of_the_options_trains_what_it_says(tmp_path: Path) -> None:
+    """Every change gives other results than none, and each is the algorithm that it names."""
+    arrays, _ = precomputed.read(short_run(cql_options.SWEEP, ("none", "not divided"), tmp_path))
+    assert (arrays["distance"][0] != arrays["distance"][1]).all()
+    committed, _ = precomputed.load(cql_options.SWEEP.stem("pendulum/medium-v0"))
+    beliefs = committed["believed"].mean(1)
+    assert len(set(beliefs.tolist())) == len(cql_options.CHANGES)
 
 
 def test_short_run_of_the_training_writes_what_the_committed_file_holds(tmp_path: Path) -> None:

@@ -78,7 +78,10 @@ def multiplier(log_multiplier: Scalar) -> Scalar:
 def multiplier_loss(
     log_multiplier: Scalar, gaps: Array, target_gap: Number, alpha: Number
 ) -> Scalar:
-    """Raises the multiplier while the gaps are above their target: appendix F of the paper."""
+    """Raises the multiplier while the gaps are above their target (appendix F of the paper).
+
+    The target is the gap's own, as in Geng's code; the authors' is compared with alpha times it.
+    """
     return -multiplier(log_multiplier) * alpha * (gaps - target_gap).mean()
 
 

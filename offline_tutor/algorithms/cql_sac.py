@@ -3,9 +3,11 @@
 CQL(H), equation 4 of the paper: Q is pushed down where it is large and up at what the data did.
 Over continuous actions the sum becomes an integral, which is estimated from uniformly random
 actions and from the policy's own at this observation and at the next, each weighted by one over
-the density it was drawn with (appendix F). All are valued at this observation: the next
-observation only supplies further policy actions. As in the authors' code, and unlike SAC, the
-critics' targets count no entropy.
+the density it was drawn with (appendix F); without these weights it would be CQL(rho). All are
+valued at this observation: the next observation only supplies further policy actions.
+
+As in the authors' code, and unlike SAC, the critics' targets count no entropy, and unlike in
+equation 4 the squared error is not halved, so that the same alpha weighs half as much.
 """
 
 from dataclasses import replace
@@ -55,7 +57,7 @@ def gaps(critic: Critic, batch: Transitions, actions: Array, log_densities: Arra
 def critic_loss(
     critic: Critic, state: State, batch: Transitions, targets: PerRow, key: Array, config: Config
 ) -> Scalar:
-    """Equation 4 of the paper: the parent's loss and, times alpha, every critic's gap."""
+    """The parent's loss and, times alpha, every critic's gap; equation 4 halves the former."""
     penalty = gaps(critic, batch, *propose(state.actor, batch, key, config)).sum()
     return sac.critic_loss(critic, state, batch, targets, key, config) + config.alpha * penalty
 

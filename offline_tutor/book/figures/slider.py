@@ -46,8 +46,9 @@ def slider(
     caption: str | None = None,
     size: tuple[float, float] | None = None,
     number: int = 1,
+    start: int = -1,
 ) -> None:
-    """Show frames with a slider. It starts at the last frame, which is also the one in print.
+    """Show frames with a slider; the last one is the picture in print.
 
     Args:
         draw: a function such that `draw(axes, k)` draws frame k into an empty axes, or into a list
@@ -59,12 +60,14 @@ def slider(
         size: width and height of each figure in inches (72 pixels of the page); by default
             6.2 x 3.4, or 2.9 x 2.6 if there are several.
         number: how many axes a frame has, shown in a row that wraps on a narrow screen.
+        start: the frame at which the slider opens: the one that the text names first.
 
     Raises:
         ValueError: if the description is not a sentence, or frames and labels do not match.
     """
     frames = _figures(draw, labels, size, number)
-    put(bundle(slider_html(frames, labels, name=name, alt=alt, caption=caption), alt, frames[-1]))
+    html = slider_html(frames, labels, name=name, alt=alt, caption=caption, start=start)
+    put(bundle(html, alt, frames[-1]))
     for frame in frames:
         for figure in frame:
             plt.close(figure)
@@ -77,6 +80,7 @@ def slider_html(
     name: str,
     alt: str,
     caption: str | None = None,
+    start: int = -1,
 ) -> str:
     """Return the HTML that `slider` displays, self-contained."""
     figures = [as_list(frame) for frame in frames]
@@ -92,22 +96,22 @@ def slider_html(
         "parts": literal(parts),
         "frames": literal(indices),
     }
-    content = f"{_STYLE}{image(drawings, alt)}{_control(labels, name)}{script}"
+    content = f"{_STYLE}{image(drawings, alt)}{_control(labels, name, start)}{script}"
     return unique_names(wrap(content, caption))
 
 
-def _control(labels: Sequence[str], name: str) -> str:
+def _control(labels: Sequence[str], name: str, start: int) -> str:
     """Return the slider with its name and its label, hidden until the script that it needs runs.
 
     `data-lm-suppress-shortcuts` keeps JupyterLab from intercepting the arrow keys.
     """
-    last, width = len(labels) - 1, max(len(label) for label in labels)
+    numbers, width = range(len(labels)), max(len(label) for label in labels)
     return (
         '<div class="ot-slider" hidden>'
-        f'<label>{escape(name)} <input type="range" min="0" max="{last}" step="1" '
-        f'value="{last}" autocomplete="off" data-lm-suppress-shortcuts="true"></label>'
+        f'<label>{escape(name)} <input type="range" min="0" max="{numbers[-1]}" step="1" '
+        f'value="{numbers[start]}" autocomplete="off" data-lm-suppress-shortcuts="true"></label>'
         f'<output aria-live="polite" style="min-width:min(100%,{width}ch)">'
-        f"{escape(labels[-1])}</output>"
+        f"{escape(labels[start])}</output>"
         "</div>"
     )
 

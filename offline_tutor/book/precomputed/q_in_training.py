@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep
+from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep, rivals
 from offline_tutor.book.precomputed.sweep import Arrays, Sweep, train_each
 from offline_tutor.data import Dataset
 from offline_tutor.environments import PointMaze
@@ -37,7 +37,7 @@ FRAMES = 12
 def settings(name: str, method: str) -> tuple[Any, Any, float]:
     """The algorithm, its configuration, and what rewards are multiplied by for the training."""
     if method in ("td3", "td3_bc"):
-        return *alpha_sweep.settings(name, ALPHAS[method]), 1.0
+        return *rivals.settings(name, ALPHAS[method]), 1.0
     return *cql_sac_sweep.settings(name, ALPHAS[method]), cql_sac_sweep.SCALES[name]
 
 
@@ -95,6 +95,7 @@ SWEEP = Sweep(
     ways=METHODS,
     datasets=tuple(TASKS),
     batch_size=BATCH_SIZE,
+    seeds=10,
     describe=describe,
     measure=measure,
 )

@@ -176,7 +176,7 @@ IMPORTANCE_WEIGHTS = Exercise(
             "integrals, then take the logarithm: put all samples into one sum.",
         ),
         Mistake(
-            "mean in place of the logsumexp",
+            "mean instead of the logsumexp",
             looks_like_numpy(_integral_of_means),
             "A mean of Q less log-density: every sample is pushed equally, whether its value is "
             "large or small. The integral is of exp Q.",
@@ -187,12 +187,12 @@ IMPORTANCE_WEIGHTS = Exercise(
         "difference.",
         "The uniform density on a cube of volume V is 1 / V. Here V has a factor of 2 for each "
         "component.",
-        "Put the three groups side by side, `jax.nn.logsumexp` over the samples of each row, and "
-        "make a mean of the sum.",
+        "Put the three groups side by side, take `jax.nn.logsumexp` over the samples of each row, "
+        "and turn the sum into a mean.",
     ),
     praise="The three groups are treated alike, since what makes them differ is only the density. "
     "A sample drawn from another policy is as good as any, so long as that one's density is used. "
-    "For a straight line the integral is known: that is the test which the wrong ones do not pass.",
+    "For a straight line the integral is known: a test that the wrong ones do not pass.",
 )
 
 
@@ -351,8 +351,8 @@ CONSERVATIVE_GAP = Exercise(
         Mistake(
             "no densities",
             looks_like_numpy(_gap_by(weigh=lambda q, log_density: q)),
-            "Actions are pushed down because they are drawn often. Each has to be divided by the "
-            "density that it was drawn with, in logarithms: a difference.",
+            "Actions are pushed down because they are drawn often. That is CQL(rho); here each has "
+            "to be divided by the density that it was drawn with, in logarithms: a difference.",
         ),
         Mistake(
             "multiplied by the densities",
@@ -366,13 +366,13 @@ CONSERVATIVE_GAP = Exercise(
             "values is pushed down. Each row has an integral of its own.",
         ),
         Mistake(
-            "mean in place of the logsumexp",
+            "mean instead of the logsumexp",
             looks_like_numpy(_gap_by(push=lambda terms: terms.mean(axis=1))),
             "All samples are pushed equally, whatever their values. It is what stands out that is "
             "to be pressed down: a softmax, the gradient of a logsumexp.",
         ),
         Mistake(
-            "sum in place of the mean",
+            "sum instead of the mean",
             looks_like_numpy(_gap_by(lambda pushed, held: (pushed - held).sum())),
             "A sum over rows: alpha would mean something else for each size of minibatch.",
         ),
