@@ -403,8 +403,9 @@ def test_a_live_plot_of_steps_that_learned_nothing_waits_for_others():
     """The first pieces of a run online may be nothing but random actions."""
     run = run_of(1)
     run.metrics["q"] = np.full((1, 3), np.nan)
-    (drawn,) = LivePlot("q", alt=ALT, references={"q": {"limit": 1.0}}).draw(run)
+    (drawn,) = LivePlot("q", alt=ALT, references={"q": {"limit": -1200.0}}).draw(run)
     assert len(drawn.axes[0].get_lines()[0].get_xdata()) == 0
+    assert figure_html([drawn], alt=ALT), "references wait for a scale to stand on"
 
 
 def test_a_live_plot_says_which_seeds_diverged(monkeypatch):

@@ -617,6 +617,7 @@ def check_command(words: list[str], folder: Path) -> None:
 
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, limit(60):
+        patch.chdir(folder)  # one of the words may be taken for a folder to write to
         patch.setattr(cli, "_run", watched)
         patch.setattr("offline_tutor.cli.train.train", briefly)
         patch.setattr("sys.stdout", out)

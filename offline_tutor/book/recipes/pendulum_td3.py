@@ -20,7 +20,7 @@ from offline_tutor.algorithms import TD3
 from offline_tutor.book.recipes.write import Recording, split_episodes
 from offline_tutor.environments import Pendulum
 from offline_tutor.evaluation import rollout
-from offline_tutor.training import train_online
+from offline_tutor.training import Replay, Run, train_online
 from offline_tutor.types import Transitions
 
 REPLAY = "pendulum/replay-v0"
@@ -43,9 +43,7 @@ CONFIG = TD3.Config(
 
 def record_replay() -> Recording:
     """Train TD3 online and keep everything that it tried."""
-    _, replay = train_online(
-        TD3, Pendulum(), config=CONFIG, num_steps=REPLAY_STEPS, batch_size=64, seeds=[SEED]
-    )
+    _, replay = _act(REPLAY_STEPS)
     rows = jax.tree.map(lambda column: column[0], replay)
     ends = np.flatnonzero(rows.truncations) + 1  # the pendulum never terminates
     starts = [0, *ends[:-1]]
@@ -63,9 +61,7 @@ def record_replay() -> Recording:
 
 def record_medium() -> Recording:
     """Train TD3 online for a while, then let its policy act with noise."""
-    run, _ = train_online(
-        TD3, Pendulum(), config=CONFIG, num_steps=MEDIUM_STEPS, batch_size=64, seeds=[SEED]
-    )
+    run, _ = _act(MEDIUM_STEPS)
     rows = rollout(
         run.policy.seed(0),
         Pendulum(),
@@ -78,6 +74,16 @@ def record_medium() -> Recording:
         f"TD3 after {MEDIUM_STEPS} steps online, Gaussian noise of {NOISE} on the actions",
         f"{MEDIUM_EPISODES} episodes of one half-trained policy with a little noise: narrow data.",
     )
+
+
+def _act(num_steps: int) -> tuple[Run, Replay]:
+    """TD3 after so many steps online, and each of them."""
+    run, replay = train_online(
+        TD3, Pendulum(), config=CONFIG, num_steps=num_steps, batch_size=64, seeds=[SEED]
+    )
+    if not run.finished:
+        raise KeyboardInterrupt  # half a run is no dataset
+    return run, replay
 
 
 def _recording(episodes: list[Transitions], algorithm: str, description: str) -> Recording:
