@@ -121,8 +121,8 @@ def lock_folder(folder: str | Path) -> Iterator[None]:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ValueError(
-            f"checkpoint: {shortened(str(folder))} cannot be written to "
-            f"({shortened(str(error))}): give another folder"
+            f"checkpoint: {folder} cannot be written to ({error.strerror or error}): give another "
+            "folder"
         ) from error
     lock = filelock.FileLock(Path(folder) / "checkpoint.lock", timeout=0)
     try:

@@ -7,6 +7,7 @@ need is imported where it is used.
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,10 @@ CHECKS = ROOT / "_build" / "exercise_checks.md"
 MALFORMED = ROOT / "_build" / "malformed.md"
 
 sys.path.insert(0, str(ROOT))
+
+# Where a shell runs the tests in the background, Ctrl-C is ignored, by what they start as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Shapes that annotations state are checked in all tests, from the first import of the package on.
 # Without beartype, which the package itself does not need, the tests run unchecked.

@@ -12,15 +12,17 @@ import pytest
 from tools.chapters import ROOT
 
 FOLDERS = ["offline_tutor", "tools", "book/_ext", "tests", "benchmarks"]
-NOT_TEXT = {"os", "h5py", "zipfile"}  # whose `open` opens something else
+NOT_TEXT = {"os", "h5py", "zipfile", "tarfile", "tab"}  # whose `open` opens something else
 
 
 def leaves_encoding_to_the_system(call: ast.Call) -> bool:
     if any(keyword.arg == "encoding" for keyword in call.keywords):
         return False
     match call.func:
-        case ast.Attribute(attr="read_text" | "write_text"):
-            return True
+        case ast.Attribute(attr="read_text"):
+            return not call.args
+        case ast.Attribute(attr="write_text"):
+            return len(call.args) < 2
         case ast.Attribute(attr="open") if ast.unparse(call.func).split(".")[0] in NOT_TEXT:
             return False
         case ast.Attribute(attr="open"):  # of a path
@@ -45,6 +47,8 @@ def faults(source: str) -> list[int]:
         ("path.read_text()", True),
         ("path.write_text(text)", True),
         ("path.read_text(encoding='utf-8')", False),
+        ("path.read_text('utf-8')", False),
+        ("path.write_text(text, 'utf-8')", False),
         ("open(path)", True),
         ("open(path, 'rb')", False),
         ("h5py.h5o.open(group, key)", False),

@@ -16,7 +16,7 @@ from tools.browser import BOOK, PARTED, STICKING_OUT, TOO_WIDE, Server, pages, s
 from tools.chapters import ROOT
 from tools.firefox import NoFirefox, Tab, firefox_tab
 
-ARROW_DOWN, END = "\ue015", "\ue010"  # as WebDriver calls these keys
+ARROW_DOWN, END, HOME = "\ue015", "\ue010", "\ue011"  # as WebDriver calls these keys
 FIGURES = 'document.querySelectorAll("figure.ot-figure:has(script)")'
 UNDRAWN = """[...document.querySelectorAll("mjx-c")].filter(
     letter => getComputedStyle(letter, "::before").content == "none").length
@@ -64,8 +64,10 @@ class Moving:
         slider = self.tab.evaluate(f"{self.part('input[type=range]')} != null")
         hands: dict[str, Callable[[], None]] = {"keyboard": lambda: self.tab.press(ARROW_DOWN)}
         if slider:
-            first = {"mouse": lambda: self.click("input", 0.02)}
-            hands = first | {"keyboard": lambda: self.tab.press(END)}
+            value, least = f"{self.part('input')}.value", f"{self.part('input')}.min"
+            at_first = self.tab.evaluate(f"{value} == {least}")
+            first = {"mouse": lambda: self.click("input", 0.98 if at_first else 0.02)}
+            hands = first | {"keyboard": lambda: self.tab.press(HOME if at_first else END)}
         else:
             hands = {"mouse": lambda: self.click(".ot-panels", 0.5, 0.17)} | hands
             hands |= {"button": lambda: self.click("[data-key=ArrowRight]")}

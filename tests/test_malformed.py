@@ -232,7 +232,7 @@ case("Minari: an empty file", on_disk(shortened_to(0)), "small-v0")
 case("Minari: no file", on_disk(lambda data: (data / "main_data.hdf5").unlink()), "small-v0")
 case("Minari: no metadata", on_disk(lambda data: (data / "metadata.json").unlink()), "metadata")
 for what, text in {"half": "{", "a list": "[]", "empty": ""}.items():
-    change = lambda data, text=text: (data / "metadata.json").write_text(text)  # noqa: E731
+    change = lambda data, text=text: (data / "metadata.json").write_text(text, encoding="utf-8")  # noqa: E731
     case(f"Minari, metadata: {what}", on_disk(change), "small-v0")
 case("a folder of something else", lambda folder: load_dataset(folder), "metadata.json")
 case("a file", lambda folder: load_dataset(Path(__file__)), "test_malformed.py")

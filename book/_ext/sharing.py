@@ -39,7 +39,7 @@ NOT_FOUND = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex"><title>No such page: {title}</title>
 <link rel="icon" href="data:,">
-<style>:root {{ color-scheme: light dark }}
+<style>:root {{ color-scheme: light dark; background: Canvas; color: CanvasText }}
 body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto;
   padding: 0 1rem }}
 input, button {{ font: inherit; padding: 0.3rem 0.6rem; max-width: 100%; box-sizing: border-box }}

@@ -28,6 +28,7 @@ def watched(*arguments):
 def forbid(run):
     jax.config.update("jax_transfer_guard", "disallow")
 
+watched.trace = take_steps.trace
 offline._take_steps = watched
 run = training.train(
     TD3_BC, DATASET, **OPTIONS, seeds={SEEDS}, num_steps={NUM_STEPS}, callbacks=[forbid]

@@ -324,7 +324,7 @@ def test_what_cannot_be_played_is_named() -> None:
     ):
         with pytest.raises(TypeError, match=message):
             evaluation.evaluate(asked, environment)
-    with pytest.raises(ValueError, match=r"'Pendulum-v8', which cannot be made: .*v8"):
+    with pytest.raises(ValueError, match=r"'Pendulum-v8', which cannot be made .*v8"):
         evaluation.evaluate(policy, "Pendulum-v8")
     with pytest.raises(TypeError, match="Line'>; give a FuncEnv, such as"):
         evaluation.play(policy, Line, episodes=1)

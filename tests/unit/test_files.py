@@ -33,8 +33,8 @@ print("file", flush=True)
 with temporary_folder("files-test") as spare, replacing(home / "folder") as part:
     part.mkdir()
     for name in "ab":
-        (spare / name).write_text("new")
-        (part / name).write_text("new")
+        (spare / name).write_text("new", encoding="utf-8")
+        (part / name).write_text("new", encoding="utf-8")
 print("folder", flush=True)
 """
 ROOT = Path(__file__).parents[2]
@@ -56,17 +56,17 @@ def written(home: Path, last: int) -> str:
 
 def state(home: Path) -> tuple[str, list[str]]:
     """The file, and those of the folder; none where it had just stepped aside."""
-    files = [path.read_text() for path in sorted((home / "folder").glob("*"))]
-    return (home / "file").read_text(), files
+    files = [path.read_text(encoding="utf-8") for path in sorted((home / "folder").glob("*"))]
+    return (home / "file").read_text(encoding="utf-8"), files
 
 
 def test_a_process_may_be_killed_at_any_change_of_a_file(tmp_path: Path) -> None:
     for last in range(1, 100):
         home = tmp_path / f"{last}" / "home"
         (home / "folder").mkdir(parents=True)
-        (home / "file").write_text("old")
+        (home / "file").write_text("old", encoding="utf-8")
         for name in "ab":
-            (home / "folder" / name).write_text("old")
+            (home / "folder" / name).write_text("old", encoding="utf-8")
         said = written(home, last)
         file, files = state(home)
         assert file == NEW[0] or ("file" not in said and file == OLD[0])
@@ -86,18 +86,18 @@ def test_a_process_may_be_killed_at_any_change_of_a_file(tmp_path: Path) -> None
 
 
 def test_what_raises_leaves_the_old_file(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("old")
+    (tmp_path / "file").write_text("old", encoding="utf-8")
     with pytest.raises(KeyError), replacing(tmp_path / "file") as part:
-        part.write_text("half")
+        part.write_text("half", encoding="utf-8")
         raise KeyError
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert (tmp_path / "file").read_text() == "old"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "old"
 
 
 def test_a_file_does_not_take_the_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"), replacing(tmp_path / "folder") as part:
-        part.write_text("new")
+        part.write_text("new", encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
@@ -107,7 +107,7 @@ def test_only_what_the_dead_left_is_cleared_away(tmp_path: Path) -> None:
                           capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
     mine = [f"x.{os.getpid()}-1.part", "x.part", "x.2024-05", "notes.part", f"y.{dead}-1.part"]
     for name in [*mine, f"x.{dead}-1.part", f"x.{dead}-1.old.part"]:
-        (tmp_path / name).write_text("old")
+        (tmp_path / name).write_text("old", encoding="utf-8")
     clear_away(tmp_path, "x")
     assert {path.name for path in tmp_path.iterdir()} == {*mine, "x"}
     clear_away(tmp_path)

@@ -254,7 +254,10 @@ def test_a_malformed_episode_is_named_and_can_be_left_out(minari_root, name):
         (change_metadata(minari_version="9.9"), r"Nothing is wrong .*pip install 'minari>=9\.9'"),
         (change_metadata(minari_version="0.1.0"), r"pip install 'minari==0\.1\.0'"),
         (change_metadata(data_format="arrow"), "pyarrow.*Install the packages"),
-        (lambda data: (data / "metadata.json").write_text("[]"), "damaged or incomplete. Copy"),
+        (
+            lambda data: (data / "metadata.json").write_text("[]", encoding="utf-8"),
+            "damaged or incomplete. Copy",
+        ),
         (lambda data: (data / "main_data.hdf5").write_bytes(b""), "damaged or incomplete. Copy"),
     ],
 )

@@ -411,7 +411,7 @@ def test_half_floats_are_kept(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.npz.1.part").write_bytes(b"half")
+    (tmp_path / f"checkpoint.npz.{2**22}-1.part").write_bytes(b"half")
     training.train(TD3_BC, DATASET, seeds=1, num_steps=20, **OPTIONS, checkpoint=tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"checkpoint.npz", "checkpoint.lock"}
 
