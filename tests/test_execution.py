@@ -183,7 +183,8 @@ def test_ctrl_c_keeps_the_chapters_that_have_run_and_says_so(tmp_path: Path) -> 
         start_new_session=True,
     )
     until = time.monotonic() + 90
-    while not (tmp_path / "cache" / "fingerprints.json").is_file():
+    kept = tmp_path / "cache" / "fingerprints.json"
+    while not (kept.is_file() and "as it is" in kept.read_text(encoding="utf-8")):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
