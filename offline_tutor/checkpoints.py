@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.files import clear_away, replacing
-from offline_tutor.types import shortened, shown
+from offline_tutor.messages import shortened, shown
 
 NAME = "checkpoint.npz"
 # What NumPy and zipfile raise for archives that are damaged, encrypted, or that lie about sizes.

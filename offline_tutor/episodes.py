@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -18,9 +17,10 @@ from gymnasium import spaces
 from gymnasium.wrappers import FlattenObservation, TimeLimit, TransformObservation
 
 import offline_tutor.environments  # noqa: F401  (registers its own)
+from offline_tutor.messages import shortened, warn
 from offline_tutor.policies import Policy
 from offline_tutor.spaces import check_actions, check_fits, check_whole, join
-from offline_tutor.types import Spec, shortened
+from offline_tutor.types import Spec
 
 MAX_STEPS = 10_000  # in one episode, where nothing else limits it
 
@@ -117,11 +117,10 @@ def _limit(environment: gymnasium.Env, max_steps: int | None) -> int | None:
         if isinstance(inner, TimeLimit):
             return None
         inner = inner.env
-    warnings.warn(
+    warn(
         f"{environment} has no time limit: if an episode does not end by itself, evaluate gives up "
         f"after {MAX_STEPS} steps. Give max_steps=..., or gymnasium.make(..., "
-        "max_episode_steps=...)",
-        stacklevel=4,
+        "max_episode_steps=...)"
     )
     return MAX_STEPS
 

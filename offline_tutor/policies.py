@@ -23,8 +23,9 @@ from offline_tutor.checkpoints import (
 )
 from offline_tutor.data import Normalization
 from offline_tutor.data.units import units_of
+from offline_tutor.messages import shortened
 from offline_tutor.spaces import join
-from offline_tutor.types import Array, Continuous, Discrete, Spec, shortened
+from offline_tutor.types import Array, Continuous, Discrete, Spec
 
 ADVICE = "give a file that Policy.save wrote"
 

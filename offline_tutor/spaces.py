@@ -5,7 +5,6 @@ Recorded data and environments both come through here: a space is taken, or refu
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from offline_tutor.messages import warn
 from offline_tutor.types import Array, Continuous, Discrete, Keys, Spec
 
 if TYPE_CHECKING:
@@ -171,10 +171,9 @@ def check_fits(spec: Spec, environment: Any) -> None:
             "from_arrays?"
         )
     if isinstance(ours, Continuous) and isinstance(theirs, Continuous) and _wider(ours, theirs):
-        warnings.warn(
+        warn(
             f"the policy was trained on {ours}; the environment takes {theirs}: actions beyond "
-            "its bounds are clipped to them",
-            stacklevel=4,
+            "its bounds are clipped to them"
         )
 
 

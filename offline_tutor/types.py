@@ -3,15 +3,12 @@
 This is the ground floor: it imports nothing from the package.
 """
 
-import re
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float
-
-LONGEST = 80  # characters of a value in a message
 
 Array = jax.Array | np.ndarray
 Scalar = Float[Array, ""]
@@ -117,17 +114,3 @@ class Spec:
                 "continuous ones; arrays of your own need num_actions=..."
             )
         return self.actions.num
-
-
-def shown(value: Any) -> str:
-    """A value in a message: on one line, and not longer than one wants to read."""
-    try:
-        return shortened(re.sub(r" at 0x[0-9a-f]+", "", repr(value)))
-    except Exception:  # code of a user's class, or a number with more digits than Python prints
-        return f"a {type(value).__name__}"
-
-
-def shortened(text: str, length: int = LONGEST) -> str:
-    """The same for a text, such as the reason that a library gives."""
-    text = " ".join(text.split())
-    return text if len(text) <= length else f"{text[: length - 4]} ..."

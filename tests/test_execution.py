@@ -193,14 +193,18 @@ def test_ctrl_c_keeps_the_chapters_that_have_run_and_says_so(tmp_path: Path) -> 
     assert "Notebooks: 1 of 2 have run and are kept; the same command, given again" in shown
 
 
-def test_a_cache_that_a_killed_process_left_is_mended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An entry without its file, files without an entry, and fingerprints of what is dropped."""
+@pytest.fixture
+def chapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Chapter:
+    """The only one of a book whose notebook cache, `tmp_path / "cache"`, does not exist yet."""
     monkeypatch.setattr(execute, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(execute, "FINGERPRINTS", tmp_path / "cache" / "fingerprints.json")
-    chapter = chapter_in(tmp_path, "1")
-    monkeypatch.setattr(execute, "chapters", lambda: [chapter])
+    only = chapter_in(tmp_path, "1")
+    monkeypatch.setattr(execute, "chapters", lambda: [only])
+    return only
+
+
+def test_a_cache_that_a_killed_process_left_is_mended(chapter: Chapter, tmp_path: Path) -> None:
+    """An entry without its file, files without an entry, and fingerprints of what is dropped."""
     hashkey, cache = execute.key(chapter.notebook), execute.get_cache(tmp_path / "cache")
     done = nbformat.from_dict(chapter.notebook)
     done.cells[0].execution_count = 1
@@ -215,14 +219,8 @@ def test_a_cache_that_a_killed_process_left_is_mended(
     cache.cache_notebook_bundle(bundle)
 
 
-def test_a_cache_without_tables_is_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_without_tables_is_made_anew(chapter: Chapter, tmp_path: Path) -> None:
     """As a process leaves it that is killed when it has just opened the database."""
-    monkeypatch.setattr(execute, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(execute, "FINGERPRINTS", tmp_path / "cache" / "fingerprints.json")
-    chapter = chapter_in(tmp_path, "1")
-    monkeypatch.setattr(execute, "chapters", lambda: [chapter])
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "global.db").touch()
     assert execute.drop_stale() == [chapter]

@@ -15,14 +15,16 @@ import pytest
 
 PACKAGE = "offline_tutor"
 RECORD = {"algorithms.algorithm", "algorithms.hyperparameters"}  # what every algorithm has
+GROUND = {"types", "messages"}
 KNOWS_ONLY = {
     "types": set(),
-    "spaces": {"types"},
-    "data": {"types", "spaces"},
+    "messages": set(),
+    "spaces": GROUND,
+    "data": GROUND | {"spaces"},
     "networks": {"types"},
-    "algorithms": {"types", "networks"},
+    "algorithms": GROUND | {"networks"},
     "algorithms.algorithm": RECORD | {"types"},
-    "algorithms.hyperparameters": RECORD | {"types"},
+    "algorithms.hyperparameters": RECORD | GROUND,
     "environments": {"types"},
 }
 KNOWS_NO_ALGORITHM = ["checkpoints", "training", "policies", "evaluation", "episodes"]

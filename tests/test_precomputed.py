@@ -83,7 +83,7 @@ def test_short_run_writes_the_same_kind_of_file(sweep: Sweep, short_runs: dict[s
 
 def test_each_alpha_of_a_grid_gets_its_own_results(short_runs: dict[str, Path]) -> None:
     arrays, _ = precomputed.read(short_runs["alpha_sweep"])
-    alone = alpha_sweep.measure(load_dataset("maze/stitch-v0"), arrays["alphas"][1:], 12, 2)
+    alone = alpha_sweep.SWEEP.measure(load_dataset("maze/stitch-v0"), arrays["alphas"][1:], 12, 2)
     (second,) = alone
     for key in arrays.keys() - {"alphas"}:
         np.testing.assert_array_equal(arrays[key][1], second[key])

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 import jax
 import numpy as np
 
-from offline_tutor.types import shown
+from offline_tutor.messages import shown
 
 
 class Range(NamedTuple):

@@ -41,7 +41,7 @@ def find(environment: str) -> Any:
     import gymnasium
 
     import offline_tutor.environments  # noqa: F401  (registers its own)
-    from offline_tutor.types import shortened
+    from offline_tutor.messages import shortened
 
     try:
         made = gymnasium.make(environment)

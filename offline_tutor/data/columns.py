@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from offline_tutor.data.dataset import DatasetError
-from offline_tutor.types import shown
+from offline_tutor.messages import shown
 
 # By the kind of a NumPy type: what it is, and what to do about it.
 NOT_NUMBERS = {

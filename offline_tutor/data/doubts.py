@@ -6,12 +6,11 @@ be right is an error, in `checks`.
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from offline_tutor import messages
 from offline_tutor.types import Continuous
 
 FEW = 1000  # numbers that float32 must at least know in the range of a column
@@ -23,12 +22,9 @@ AT_ONCE = 2**20  # numbers compared, so that pictures need little memory
 
 
 def warn(name: str, doubts: Sequence[str]) -> None:
-    """Warn of doubts about a dataset, at the line outside this package that asked for it."""
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("offline_tutor."):
-        level, frame = level + 1, frame.f_back
+    """Warn of doubts about a dataset."""
     for doubt in doubts:
-        warnings.warn(f"{name}: {doubt}", stacklevel=level)
+        messages.warn(f"{name}: {doubt}")
 
 
 class Digits:

@@ -18,7 +18,7 @@ import minari
 from minari.dataset.minari_dataset import DATASET_ID_RE
 
 from offline_tutor.data.dataset import DatasetError
-from offline_tutor.types import shortened
+from offline_tutor.messages import shortened
 
 # Laid out as in Minari: <name>/data/{main_data.hdf5,metadata.json}.
 ROOT = Path(__file__).parent / "embedded"

@@ -9,8 +9,8 @@ import numpy as np
 from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.algorithms.hyperparameters import Hyperparameters, is_whole
 from offline_tutor.data.sampling import uniform
+from offline_tutor.messages import shown
 from offline_tutor.training.interface import check_hashable, check_rows
-from offline_tutor.types import shown
 
 MOST_SEEDS = 10_000  # that train at once
 LARGEST = 2**31 - 1  # number that a compiled loop counts to

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from offline_tutor.algorithms.algorithm import Algorithm
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.checkpoints import name_leaves
-from offline_tutor.types import Array, Discrete, Spec, shown
+from offline_tutor.messages import shown
+from offline_tutor.types import Array, Discrete, Spec
 
 ROWS = 3  # of the minibatch on which `act` is tried
 

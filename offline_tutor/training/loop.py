@@ -1,9 +1,7 @@
 """What Python does between the compiled pieces of a run: records, evaluation, checkpoints."""
 
 import contextlib
-import sys
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.checkpoints import load_checkpoint, lock_folder, save_checkpoint
+from offline_tutor.messages import warn
 from offline_tutor.policies import Policy
 from offline_tutor.progress import progress_bar
 from offline_tutor.training.interrupts import first_interrupt_asks
@@ -66,20 +65,23 @@ class Loop:
                 if show_progress is not None:
                     show_progress(self._steps(carry))
             if began == run.num_steps:
-                _warn(
+                warn(
                     f"{self.checkpoint} has all {began} steps of this run already: nothing was "
-                    "trained. For another run give another folder"
+                    "trained. For another run give another folder",
+                    RuntimeWarning,
                 )
             if asked():
-                _warn(
+                warn(
                     f"stopped by Ctrl-C after {done} of {run.num_steps} steps: the Run has what "
-                    "was trained until then" + (f", {GOES_ON}" if self.checkpoint else "")
+                    "was trained until then" + (f", {GOES_ON}" if self.checkpoint else ""),
+                    RuntimeWarning,
                 )
         lost = np.flatnonzero(run.diverged)
         if len(lost):
-            _warn(
+            warn(
                 f"{len(lost)} of {len(self.rows)} policies diverged and stay as they were before: "
-                f"{name_rows(run.policy, lost, run.diverged)}. {ADVICE}"
+                f"{name_rows(run.policy, lost, run.diverged)}. {ADVICE}",
+                RuntimeWarning,
             )
         return carry
 
@@ -233,14 +235,6 @@ class Loop:
             )
         if had and self.evaluate is not None:
             self._evaluated(run, self.evaluate)  # once more, to see how many episodes it plays
-
-
-def _warn(text: str) -> None:
-    """Warns at the line outside the package that called `train`."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("offline_tutor"):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(text, RuntimeWarning, stacklevel=level)
 
 
 ADVICE = "A lower learning rate, smaller rewards or normalize=True may help"

@@ -49,6 +49,10 @@ EPISODES = 64  # fresh ones, to measure the return of each seed
 SPACING = 0.1  # of the lattice on which `fields` are recorded, in cells of the maze
 
 
+# The algorithm and its configuration, of a dataset's name and a way of training.
+Settings = Callable[[str, Any], tuple[Any, Any]]
+
+
 def settings(name: str, alpha: float) -> tuple[Any, Any]:
     """The algorithm and its configuration for a dataset."""
     common = NETWORKS | {"discount": TASKS[name][1]}
@@ -62,14 +66,18 @@ def describe(name: str) -> dict[str, Any]:
     return asdict(settings(name, 1.0)[1]) | {"alpha": "alphas"}
 
 
-def measure(
-    dataset: Dataset, alphas: Sequence[float], num_steps: int, seeds: int
-) -> Iterator[Arrays]:
-    """Trains with every alpha; what the file holds of each."""
-    each = [settings(dataset.name, alpha) for alpha in alphas]
-    options = {"num_steps": num_steps, "batch_size": BATCH_SIZE, "seeds": seeds}
-    for run in train_each(dataset, each, **options):
-        yield measure_run(run, dataset)
+def measurer(settings: Settings) -> Callable[..., Iterator[Arrays]]:
+    """The `measure` of a sweep: it trains in each way, and gives what the file holds of it."""
+
+    def measure(
+        dataset: Dataset, ways: Sequence[Any], num_steps: int, seeds: int
+    ) -> Iterator[Arrays]:
+        each = [settings(dataset.name, way) for way in ways]
+        options = {"num_steps": num_steps, "batch_size": BATCH_SIZE, "seeds": seeds}
+        for run in train_each(dataset, each, **options):
+            yield measure_run(run, dataset)
+
+    return measure
 
 
 def measure_run(run: Run, dataset: Dataset, scale: float = 1.0) -> Arrays:
@@ -138,7 +146,7 @@ SWEEP = Sweep(
     datasets=tuple(TASKS),
     batch_size=BATCH_SIZE,
     describe=describe,
-    measure=measure,
+    measure=measurer(settings),
 )
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ writes cql_options_pendulum_medium.npz with, for each of `CHANGES` and each seed
 `cql_sac_sweep` measures, at one alpha and with its settings.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,8 +14,7 @@ import jax.numpy as jnp
 from offline_tutor.algorithms import CQL_LAGRANGE, CQL_SAC, cql_sac, sac
 from offline_tutor.algorithms.td3 import Critic
 from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep
-from offline_tutor.book.precomputed.sweep import Arrays, Sweep, train_each
-from offline_tutor.data import Dataset
+from offline_tutor.book.precomputed.sweep import Sweep
 from offline_tutor.types import Array, PerRow, Scalar, Transitions
 
 ALPHA = 10.0
@@ -65,16 +63,6 @@ def describe(name: str) -> dict[str, Any]:
     return {change: asdict(settings(name, change)[1]) | SCALE for change in CHANGES}
 
 
-def measure(
-    dataset: Dataset, changes: Sequence[str], num_steps: int, seeds: int
-) -> Iterator[Arrays]:
-    """Trains with every change; what the file holds of each."""
-    options = {"num_steps": num_steps, "batch_size": cql_sac_sweep.BATCH_SIZE, "seeds": seeds}
-    for change in changes:
-        (run,) = train_each(dataset, [settings(dataset.name, change)], **options)
-        yield alpha_sweep.measure_run(run, dataset)
-
-
 SWEEP = Sweep(
     name="cql_options",
     axis="changes",
@@ -83,7 +71,7 @@ SWEEP = Sweep(
     batch_size=cql_sac_sweep.BATCH_SIZE,
     seeds=10,
     describe=describe,
-    measure=measure,
+    measure=alpha_sweep.measurer(settings),
 )
 
 if __name__ == "__main__":

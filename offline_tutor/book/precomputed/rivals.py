@@ -7,13 +7,11 @@ writes rivals_maze_stitch.npz: what `alpha_sweep` measures, with the actor's lea
 is cloning, whose actor takes a step at every update; those of TD3+BC and TD3 wait for every second.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from offline_tutor.book.precomputed import alpha_sweep, cql_sac_sweep
-from offline_tutor.book.precomputed.sweep import Arrays, Sweep, train_each
-from offline_tutor.data import Dataset
+from offline_tutor.book.precomputed.sweep import Sweep
 
 ACTOR_RATE = cql_sac_sweep.NETWORKS["actor_learning_rate"]
 
@@ -30,16 +28,6 @@ def describe(name: str) -> dict[str, Any]:
     return asdict(settings(name, 1.0)[1]) | {"alpha": "alphas"}
 
 
-def measure(
-    dataset: Dataset, alphas: Sequence[float], num_steps: int, seeds: int
-) -> Iterator[Arrays]:
-    """Trains with every alpha; what the file holds of each."""
-    options = {"num_steps": num_steps, "batch_size": alpha_sweep.BATCH_SIZE, "seeds": seeds}
-    for alpha in alphas:
-        (run,) = train_each(dataset, [settings(dataset.name, alpha)], **options)
-        yield alpha_sweep.measure_run(run, dataset)
-
-
 SWEEP = Sweep(
     name="rivals",
     ways=alpha_sweep.ALPHAS,
@@ -47,7 +35,7 @@ SWEEP = Sweep(
     batch_size=alpha_sweep.BATCH_SIZE,
     seeds=10,
     describe=describe,
-    measure=measure,
+    measure=alpha_sweep.measurer(settings),
 )
 
 if __name__ == "__main__":

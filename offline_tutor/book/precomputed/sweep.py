@@ -76,11 +76,11 @@ def train_each(
 ) -> Iterator[Run]:
     """A run of each algorithm with its configuration, in order.
 
-    Neighbours with the same algorithm are compiled and trained together. Raises `Diverged` where
-    a seed does, and KeyboardInterrupt where Ctrl-C stopped it: a policy that stopped early is not
-    what a file promises.
+    Neighbours that differ in numbers only are compiled and trained together. Raises `Diverged`
+    where a seed does, and KeyboardInterrupt where Ctrl-C stopped it: a policy that stopped early is
+    not what a file promises.
     """
-    for _, group in itertools.groupby(settings, key=lambda pair: pair[0].name):
+    for _, group in itertools.groupby(settings, key=_structure):
         algorithms, configs = zip(*group, strict=True)
         run = train(algorithms[0], dataset, config=configs, normalize=True, **options)
         if not run.finished:
@@ -88,6 +88,12 @@ def train_each(
         if run.diverged.any():
             raise Diverged(f"{run!r}: diverged at steps {run.diverged.tolist()} (0: did not)")
         yield from (run.select(index) for index in range(len(configs)))
+
+
+def _structure(setting: tuple[Algorithm, Any]) -> tuple[Any, ...]:
+    """What a program is compiled for: the algorithm, and its configuration but for floats."""
+    algorithm, config = setting
+    return algorithm.name, [getattr(config, name) for name in config.static]
 
 
 def checksum(name: str) -> str:
