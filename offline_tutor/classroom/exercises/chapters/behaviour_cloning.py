@@ -209,8 +209,8 @@ EXPECTED_COST = Exercise(
                 lambda epsilon, horizon: epsilon * horizon**2,
             ),
             "You have an approximation. For small epsilon the cost is close to epsilon T^2 / 2, "
-            "which is why it is called quadratic; epsilon T^2 is twice that, an upper bound. Here both "
-            "overshoot, because a road is spoilt only once. Be exact.",
+            "which is why it is called quadratic; epsilon T^2 is twice that, an upper bound. Here "
+            "both overshoot, because a road is spoilt only once. Be exact.",
         ),
     ),
     hints=(
