@@ -82,6 +82,7 @@ bench: $(INSTALLED)
 sync: $(INSTALLED)
 	$(BIN)/python -m tools.sync_cells
 	$(BIN)/python -m tools.elsewhere
+	$(BIN)/python -m tools.reading_time
 
 exercises: $(INSTALLED)
 	$(BIN)/python -m tools.exercises

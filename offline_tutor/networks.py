@@ -20,11 +20,12 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         for i, size in enumerate(self.sizes):
-            x = nn.Dense(size, param_dtype=float, name=f"layer{i}")(x if i == 0 else nn.relu(x))
+            dense = nn.Dense(size, param_dtype=float, name=f"layer{i}")
+            x = dense(x if i == 0 else nn.relu(x))
         return x
 
 
-# Compiled whole: one program to build in place of one for every little operation inside.
+# Compiled whole: one program instead of one for every little operation inside.
 @partial(jax.jit, static_argnames=("inputs", "sizes"))
 def init_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
     """Parameters of an MLP with `inputs` inputs: LeCun-normal kernels, zero biases."""
@@ -32,13 +33,16 @@ def init_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
 
 
 def mlp(params: Params, x: Array) -> Array:
-    """The MLP's output, (..., outputs), at `x`, (..., inputs); its parameters tell its widths."""
+    """The MLP's output, (..., outputs), at `x`, (..., inputs)."""
     sizes = tuple(params[f"layer{i}"]["bias"].size for i in range(len(params)))
     return MLP(sizes).apply({"params": params}, x)
 
 
 def gradient_step(
-    loss: Callable[[Any], Array], params: Any, optimizer_state: Any, learning_rate: Number
+    loss: Callable[[Any], Array],
+    params: Any,
+    optimizer_state: Any,
+    learning_rate: Number,
 ) -> tuple[Any, Any, Array]:
     """One step of Adam (Kingma and Ba, 2015) down the gradient of `loss`.
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from fontTools.ttLib import TTFont
 
-from tools.browser import BOOK, PARTED, STICKING_OUT, TOO_WIDE, Server, axe, pages, serving
+from tools.browser import BOOK, CUT, PARTED, STICKING_OUT, TOO_WIDE, Server, axe, pages, serving
 from tools.pages import Weight, weigh
 
 PAGES = pages()
@@ -24,6 +24,7 @@ NARROW = {"width": 320, "height": 844}  # the width down to which WCAG 2.1 wants
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 MOST = 300_000  # bytes, compressed, of what a chapter needs before its figures
 MOST_WITH_FIGURES = 3_000_000  # bytes, compressed or not
+FITS = ("notebooks/", "book/exercises/", "faulty")  # pages whose code fits its box at a desk
 JUMPS = 0.1  # cumulative layout shift that Web Vitals still call good
 
 # What is in a drawing is hidden from assistive technology; its description is on the element around
@@ -107,6 +108,8 @@ class Visit:
             if (wide := self.page.evaluate(TOO_WIDE)) > 0:
                 sticking_out = self.page.evaluate(STICKING_OUT)
                 self.fault(f"{wide} pixels wider than {size['width']}: {sticking_out}")
+            if size == DESK and self.name.startswith(FITS) and (cut := self.page.evaluate(CUT)):
+                self.fault(f"at {size['width']} pixels the right end is cut off, in pixels: {cut}")
             if parted := self.page.evaluate(PARTED):
                 self.fault(f"at {size['width']} pixels a line breaks after a formula: {parted}")
 
@@ -275,7 +278,9 @@ def test_a_finger_drags_the_dot_and_not_the_page(browser, server) -> None:
 
 FAULTY = """<!DOCTYPE html><html><head><title>Faulty</title>
 <link rel="icon" href="data:,"></head><body>
-<p style="color: #999; background: #fff">pale</p><div style="width: 600px">wide</div>
+<p style="color: #999; background: #fff">pale</p>
+<div class="cell"><pre style="width: 60px; overflow: auto">a_long_line_of_code = 1</pre></div>
+<div style="width: 600px">wide</div>
 <img src="gone.png" alt="gone"><img src="http://localhost:9/a.png" alt="elsewhere">
 <figure class="ot-figure"><div class="ot-panels">still</div><label>Dead
 <input type="range" max="9" value="9" aria-valuetext="nine"></label><output>9</output>
@@ -302,6 +307,7 @@ def test_every_check_finds_its_fault(browser, tmp_path) -> None:
         "contrast ratio",
         "must have a lang attribute",
         "pixels wider than 320",
+        "the right end is cut off",
         "should have one main landmark",
         "not found: /gone.png",
         "asks another host for http://localhost:9/a.png",

@@ -103,6 +103,11 @@ STICKING_OUT = """[...document.querySelectorAll("body *")].filter(element => {
     for (let up = element; up; up = up.parentElement)
         if (getComputedStyle(up).overflowX != "visible") return false;
     return true}).slice(0, 3).map(element => element.outerHTML.slice(0, 120))"""
+# Code, printed text and tables that scroll sideways in their boxes.
+CUT = """[...document.querySelectorAll(
+    ".cell pre, .bd-article div.highlight pre, .cell_output, .ot-table"
+    )].filter(box => box.scrollWidth > box.clientWidth + 1).slice(0, 4).map(box =>
+    `${box.scrollWidth - box.clientWidth} of ${box.textContent.trim().slice(0, 60)}`)"""
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 

@@ -1,8 +1,9 @@
-"""One file per algorithm, in the order of the book; each is a value, `TD3_BC` in `td3_bc`.
+"""One file per algorithm, in the book's order; each is a value: `TD3_BC` in `td3_bc`.
 
-Discrete actions: `BC_DISCRETE`, `DQN`, `QR_DQN`, `CQL_QR_DQN`. Continuous ones: `BC`, `TD3`,
-`TD3_BC`, `SAC`, `CQL_SAC`, and `CQL_LAGRANGE`, with what the authors' code of CQL can switch on.
-What an algorithm must have, `offline_tutor.algorithms.algorithm` says.
+Discrete actions: `BC_DISCRETE`, `DQN`, `QR_DQN`, `CQL_QR_DQN`. Continuous ones: `BC`,
+`TD3`, `TD3_BC`, `SAC`, `CQL_SAC`, and `CQL_LAGRANGE`, with what the authors' code of
+CQL can switch on. What an algorithm must have, `offline_tutor.algorithms.algorithm`
+says.
 """
 
 from offline_tutor.algorithms.algorithm import Algorithm

@@ -1,8 +1,8 @@
-"""What an algorithm is: a value, made of pure functions, that training takes as an argument.
+"""What an algorithm is: a value made of pure functions, which training is given.
 
-`Algorithm` is all that training asks for; any record, class or module that has it will do.
-`ActorCritic` is the record that the algorithms with an actor fill in. An offline algorithm is its
-online parent with one loss replaced,
+`Algorithm` is all that training asks for; any record, class or module that has it will
+do. `ActorCritic` is the record that the algorithms with an actor fill in. An offline
+algorithm is its online parent with one loss replaced,
 
     TD3_BC = replace(TD3, name="td3_bc", Config=Config, actor_loss=actor_loss)
 
@@ -29,19 +29,19 @@ class Algorithm(Protocol):
 
     @property
     def init(self) -> Callable[[Array, Any, Spec], Any]:
-        """`init(key, config, spec)`: a fresh state, a NamedTuple with a counter `step`, ()."""
+        """`init(key, config, spec)`: a fresh state, a NamedTuple with a `step`."""
 
     @property
     def update(self) -> Callable[[Any, Transitions, Array, Any], tuple[Any, Metrics]]:
-        """`update(state, batch, key, config)`: one gradient step; the new state, and metrics."""
+        """`update(state, batch, key, config)`: one gradient step: state, metrics."""
 
     @property
     def act(self) -> Callable[[Any, Array, Any], Array]:
-        """`act(state, observations, config)`: indices, or actions in [-max_action, max_action]."""
+        """`act(state, observations, config)`: indices, or actions to max_action."""
 
-    # Two more that it may have, like `act`: `value(state, observations, config)`, what its critic
-    # believes that acting is worth, (batch,); and, to train online, `explore(state, observations,
-    # key, config)`, the actions to try.
+    # Two more that it may have, like `act`: `value(state, observations, config)`, what
+    # its critic believes that acting is worth, (batch,); and, to train online,
+    # `explore(state, observations, key, config)`, the actions to try.
 
 
 @runtime_checkable
@@ -52,30 +52,37 @@ class UpdatesInRounds(Protocol):
         """How many steps make a round."""
 
     def update_round(
-        self, state: Any, batches: Transitions, keys: Array, config: Any, first: Any, last: Any
+        self,
+        state: Any,
+        batches: Transitions,
+        keys: Array,
+        config: Any,
+        first: Any,
+        last: Any,
     ) -> tuple[Any, Metrics]:
-        """Steps `first` to `last` (exclusive) of a round, whose minibatches are all given.
+        """Steps `first` to `last` (exclusive) of a round, given all its minibatches.
 
-        Arrays of `batches`, `keys` and metrics begin with an axis of the round's steps. However a
-        round is cut, the result has the same bits.
+        Arrays of `batches`, `keys` and metrics begin with an axis of the round's steps.
+        However a round is cut, the result has the same bits.
         """
 
 
-# One signature for all losses of a kind. The first argument is what is trained; `targets`, (batch,)
-# or (batch, quantiles), are given since many losses may share them.
+# One signature for all losses of a kind. The first argument is what is trained;
+# `targets`, (batch,) or (batch, quantiles), are given since many losses may share them.
 Init = Callable[[Array, Any, Spec], Any]  # key, config, spec
-TargetValues = Callable[[Any, Transitions, Array, Any], Array]  # state, batch, key, config
-CriticLoss = Callable[
-    [Any, Any, Transitions, Array, Array, Any], Scalar
-]  # ..., state, batch, targets, key, config
-ActorLoss = Callable[[Any, Any, Transitions, Array, Any], Scalar]  # ..., state, batch, key, config
+# state, batch, key, config
+TargetValues = Callable[[Any, Transitions, Array, Any], Array]
+# critic, state, batch, targets, key, config
+CriticLoss = Callable[[Any, Any, Transitions, Array, Array, Any], Scalar]
+# actor, state, batch, key, config
+ActorLoss = Callable[[Any, Any, Transitions, Array, Any], Scalar]
 Act = Callable[[Any, Array, Any], Array]  # state, observations, config
 Explore = Callable[[Any, Array, Array, Any], Array]  # state, observations, key, config
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActorCritic:
-    """The functions of an algorithm with an actor; a family adds the `update` that calls them."""
+    """The functions of an algorithm with an actor; a family adds the `update`."""
 
     name: str
     Config: type[Any]

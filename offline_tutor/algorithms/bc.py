@@ -1,7 +1,8 @@
 """Behaviour cloning: do what the data did.
 
-Supervised learning from observations to actions, with the mean squared error (Pomerleau, 1989).
-It knows neither rewards nor what comes next, and is the baseline of every result in this book.
+Supervised learning from observations to actions, with the mean squared error
+(Pomerleau, 1989). It knows neither rewards nor what comes next, and is the baseline of
+every result in this book.
 """
 
 from dataclasses import dataclass
@@ -13,15 +14,23 @@ import optax
 from offline_tutor.algorithms.algorithm import Act, ActorLoss, Init
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.networks import gradient_step, init_mlp, mlp
-from offline_tutor.types import Array, Metrics, Number, Params, Scalar, Spec, Transitions
+from offline_tutor.types import (
+    Array,
+    Metrics,
+    Number,
+    Params,
+    Scalar,
+    Spec,
+    Transitions,
+)
 
 
 class Config(Hyperparameters):
-    """Sizes and rates of the TD3+BC paper's actor, so that cloning is compared on equal terms."""
+    """Sizes and rates of the TD3+BC paper's actor, for a comparison on equal terms."""
 
     hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers
     actor_learning_rate: float = 3e-4  # Adam's
-    max_action: float = 1.0  # actions lie in [-max_action, max_action]; training scales them to 1
+    max_action: float = 1.0  # bound of the actions' size; training scales it to 1
 
 
 class State(NamedTuple):
@@ -40,8 +49,9 @@ def policy(actor: Params, observations: Array, max_action: Number) -> Array:
 def actor_loss(
     actor: Params, state: State, batch: Transitions, key: Array, config: Config
 ) -> Scalar:
-    """Mean squared distance of the policy's actions to the data's, over batch and dimensions."""
-    return ((policy(actor, batch.observations, config.max_action) - batch.actions) ** 2).mean()
+    """Mean squared distance to the data's actions, over batch and dimensions."""
+    actions = policy(actor, batch.observations, config.max_action)
+    return ((actions - batch.actions) ** 2).mean()
 
 
 def first_state(actor: Params, learning_rate: Number) -> State:

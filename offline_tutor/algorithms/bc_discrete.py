@@ -1,7 +1,7 @@
-"""Behaviour cloning where actions are discrete: classify observations by what was done there.
+"""Behaviour cloning of discrete actions: classify observations by the action taken.
 
-`BC` with the squared distance replaced by the cross-entropy, since there is no distance between
-discrete actions.
+`BC` with the squared distance replaced by the cross-entropy, since there is no distance
+between discrete actions.
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ class Config(Hyperparameters):
 def actor_loss(
     actor: Params, state: State, batch: Transitions, key: Array, config: Config
 ) -> Scalar:
-    """Cross-entropy: minus the logarithm of the probability given to the data's actions, mean."""
+    """Cross-entropy: mean of minus the log-probability of the data's actions."""
     scores = mlp(actor, batch.observations)
     return optax.softmax_cross_entropy_with_integer_labels(scores, batch.actions).mean()
 

@@ -1,7 +1,7 @@
-"""What the authors' code of CQL adds to the algorithm: options, all off unless asked for.
+"""What the CQL authors' code adds to the algorithm: options, all off by default.
 
-A multiplier that finds alpha (appendix F of the paper), targets of the best of several actions,
-targets that count entropy, and an actor that clones before it improves.
+A multiplier that finds alpha (appendix F of the paper), targets of the best of several
+actions, targets that count entropy, and an actor that clones before it improves.
 """
 
 from dataclasses import replace
@@ -15,16 +15,25 @@ from offline_tutor.algorithms import cql_sac, sac, td3
 from offline_tutor.algorithms.algorithm import Functions
 from offline_tutor.algorithms.cql_sac import CQL_SAC
 from offline_tutor.networks import gradient_step, log_density
-from offline_tutor.types import Array, Metrics, Number, Params, PerRow, Scalar, Spec, Transitions
+from offline_tutor.types import (
+    Array,
+    Metrics,
+    Number,
+    Params,
+    PerRow,
+    Scalar,
+    Spec,
+    Transitions,
+)
 
 
 class Config(cql_sac.Config):
     """CQL's, and what the options need."""
 
-    target_gap: float | None = None  # target of the mean gap (the paper's tau), in units of Q
+    target_gap: float | None = None  # for the mean gap (the paper's tau), in units of Q
     multiplier_learning_rate: float = 3e-4  # Adam's
     max_backup: bool = False  # targets of the best of `num_samples` actions
-    entropy_in_target: bool = False  # whether the critics' targets count the next step's entropy
+    entropy_in_target: bool = False  # whether critics' targets count the next entropy
     warm_start_steps: int = 0  # steps in which the actor clones before it improves
 
 
@@ -37,11 +46,13 @@ class State(NamedTuple):
     multiplier_optimizer: Any
 
 
-def target_values(state: sac.State, batch: Transitions, key: Array, config: Config) -> PerRow:
-    """With `max_backup`, of the best of several sampled actions; else those of the parents.
+def target_values(
+    state: sac.State, batch: Transitions, key: Array, config: Config
+) -> PerRow:
+    """Of the best of several sampled actions with `max_backup`; else the parents'.
 
-    The smaller critic says which action is best, as in Geng's code; the authors' lets each critic
-    choose and takes the smaller maximum.
+    The smaller critic says which action is best, as in Geng's code; the authors' lets
+    each critic choose and takes the smaller maximum.
     """
     if not config.entropy_in_target:
         state = state._replace(log_temperature=-jnp.inf)
@@ -59,7 +70,7 @@ def target_values(state: sac.State, batch: Transitions, key: Array, config: Conf
 def actor_loss(
     actor: Params, state: sac.State, batch: Transitions, key: Array, config: Config
 ) -> Scalar:
-    """SAC's, but in the first `warm_start_steps` the data's log-density stands for the value."""
+    """SAC's; in the first `warm_start_steps` it is the data's log-density instead."""
     improving = sac.actor_loss(actor, state, batch, key, config)
     if config.warm_start_steps == 0:
         return improving
@@ -78,9 +89,10 @@ def multiplier(log_multiplier: Scalar) -> Scalar:
 def multiplier_loss(
     log_multiplier: Scalar, gaps: Array, target_gap: Number, alpha: Number
 ) -> Scalar:
-    """Raises the multiplier while the gaps are above their target (appendix F of the paper).
+    """Raises the multiplier while the gaps exceed their target (paper, appendix F).
 
-    The target is the gap's own, as in Geng's code; the authors' is compared with alpha times it.
+    The target is the gap's own, as in Geng's code; the authors' is compared with alpha
+    times it.
     """
     return -multiplier(log_multiplier) * alpha * (gaps - target_gap).mean()
 
@@ -95,10 +107,10 @@ def init(key: Array, config: Config, spec: Spec) -> State:
 def update_multiplier(
     state: State, batch: Transitions, key: Array, config: Config
 ) -> tuple[State, Metrics]:
-    """One gradient step on the multiplier; the critics' gap before it, and the multiplier.
+    """One gradient step on the multiplier; the gap before it, and the multiplier.
 
-    The gaps are measured once more, with the actions that the loss draws from the same key: a
-    third more work, but the loss stays a single number.
+    The gaps are measured once more, with the actions that the loss draws from the same
+    key: a third more work, but the loss stays a single number.
     """
     target_gap = config.target_gap
     if target_gap is None:
@@ -112,13 +124,18 @@ def update_multiplier(
         config.multiplier_learning_rate,
     )
     metrics = {"gap": gaps.mean(), "multiplier": multiplier(state.log_multiplier)}
-    return state._replace(log_multiplier=log_multiplier, multiplier_optimizer=optimizer), metrics
+    state = state._replace(
+        log_multiplier=log_multiplier, multiplier_optimizer=optimizer
+    )
+    return state, metrics
 
 
 PARENT = replace(CQL_SAC, target_values=target_values, actor_loss=actor_loss)
 
 
-def update(state: State, batch: Transitions, key: Array, config: Config) -> tuple[State, Metrics]:
+def update(
+    state: State, batch: Transitions, key: Array, config: Config
+) -> tuple[State, Metrics]:
     """One gradient step on everything, with the options that `config` names."""
     alpha = config.alpha * multiplier(state.log_multiplier)
     weighted = replace(config, alpha=alpha)  # type: ignore[arg-type]  # an array

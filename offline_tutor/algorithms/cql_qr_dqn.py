@@ -1,8 +1,9 @@
-"""Conservative Q-Learning (Kumar et al. 2020) on QR-DQN: its parent with one loss replaced.
+"""Conservative Q-Learning (Kumar et al. 2020) on QR-DQN, with one loss replaced.
 
-CQL(H), equation 4 of the paper: Q is pushed down where it is large and up at what the data did, so
-that actions without data do not look better than they are. With discrete actions the sum over
-actions is exact. Q is the mean of the quantiles, as in the authors' code.
+CQL(H), equation 4 of the paper: Q is pushed down where it is large and up at what the
+data did, so that actions without data do not look better than they are. With discrete
+actions the sum over actions is exact. Q is the mean of the quantiles, as in the
+authors' code.
 """
 
 from dataclasses import replace
@@ -18,20 +19,26 @@ from offline_tutor.types import Array, Params, Returns, Scalar, Transitions
 class Config(qr_dqn.Config):
     """QR-DQN's, and one more."""
 
-    alpha: float = 1.0  # weight of the penalty; the authors' code: 1 on 10 % of the data, 4 on 1 %
+    alpha: float = 1.0  # weight of the penalty; authors: 1 on 10 % of Atari, 4 on 1 %
 
 
 def loss(
-    network: Params, state: State, batch: Transitions, targets: Returns, key: Array, config: Config
+    network: Params,
+    state: State,
+    batch: Transitions,
+    targets: Returns,
+    key: Array,
+    config: Config,
 ) -> Scalar:
-    """Equation 4 of the paper: the parent's loss, and how far Q stands above the data's actions.
+    """Equation 4 of the paper: the parent's loss plus the gap to the data's actions.
 
     Both are of the same quantiles: through the network once, and once back.
     """
     predicted = qr_dqn.quantiles(network, batch.observations, config)
     q = predicted.mean(-1)
     gap = jax.nn.logsumexp(q, axis=-1) - take(q, batch.actions)
-    return qr_dqn.regression(predicted, batch, targets, config) + config.alpha * gap.mean()
+    parents = qr_dqn.regression(predicted, batch, targets, config)
+    return parents + config.alpha * gap.mean()
 
 
 CQL_QR_DQN = replace(QR_DQN, name="cql_qr_dqn", Config=Config, loss=loss)

@@ -1,8 +1,8 @@
 """DQN (Mnih et al. 2015): Q-learning with a network in place of the table.
 
-The network reads an observation and says what each action is worth. It is trained towards the
-reward plus what the best next action is worth according to an older copy of itself, the target
-network.
+The network reads an observation and says what each action is worth. It is trained
+towards the reward plus what the best next action is worth according to an older copy of
+itself, the target network.
 """
 
 from collections.abc import Callable
@@ -16,22 +16,32 @@ import optax
 from offline_tutor.algorithms.algorithm import CriticLoss, Init, TargetValues
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.networks import gradient_step, init_mlp, mlp
-from offline_tutor.types import Array, Metrics, Number, Params, PerRow, Scalar, Spec, Transitions
+from offline_tutor.types import (
+    Array,
+    Metrics,
+    Number,
+    Params,
+    PerRow,
+    Scalar,
+    Spec,
+    Transitions,
+)
 
 
 class Config(Hyperparameters):
-    """Hyper-parameters; the defaults but for epsilon are those of the CQL authors' Atari code.
+    """Hyper-parameters; all defaults but epsilon are from the CQL authors' Atari code.
 
-    The target network moves a fraction `tau` of the way every `target_period` updates: tau 1 is
-    the paper's hard update, tau .005 with period 1 the soft one of TD3 and SAC.
+    The target network moves a fraction `tau` of the way every `target_period` updates:
+    tau 1 is the paper's hard update, tau .005 with period 1 the soft one of TD3 and
+    SAC.
     """
 
-    hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers; Atari games have pictures
+    hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers (not Atari's)
     learning_rate: float = 5e-5  # Adam's
     discount: float = 0.99  # gamma: what a reward one step later is worth now
     tau: float = 1.0  # how far the target network moves towards the trained one
     target_period: int = 2000  # updates from one of its moves to the next
-    epsilon: float = 0.05  # probability of a random action when trying things out online
+    epsilon: float = 0.05  # probability of a random action, online
 
 
 class State(NamedTuple):
@@ -44,7 +54,7 @@ class State(NamedTuple):
 
 
 def take(table: Array, actions: Array) -> Array:
-    """For each row of `table`, (batch, actions, ...), the entry of its action in (batch,)."""
+    """From each row of `table`, (batch, actions, ...), the entry of its action."""
     return table[jnp.arange(len(actions)), actions]
 
 
@@ -53,8 +63,10 @@ def values(network: Params, observations: Array, config: Config) -> Array:
     return mlp(network, observations)
 
 
-def target_values(state: State, batch: Transitions, key: Array, config: Config) -> PerRow:
-    """Bootstrapped targets for Q of the data's actions, (batch,): algorithm 1 of the paper.
+def target_values(
+    state: State, batch: Transitions, key: Array, config: Config
+) -> PerRow:
+    """Bootstrapped targets for Q(s, a), (batch,): algorithm 1 of the paper.
 
     Only a termination ends the sum of rewards.
     """
@@ -63,9 +75,14 @@ def target_values(state: State, batch: Transitions, key: Array, config: Config) 
 
 
 def loss(
-    network: Params, state: State, batch: Transitions, targets: PerRow, key: Array, config: Config
+    network: Params,
+    state: State,
+    batch: Transitions,
+    targets: PerRow,
+    key: Array,
+    config: Config,
 ) -> Scalar:
-    """Huber's loss of the temporal-difference errors: the paper clips their gradient at 1."""
+    """Huber's loss of the temporal-difference errors; its gradient is clipped at 1."""
     q = take(values(network, batch.observations, config), batch.actions)
     return optax.huber_loss(q, targets).mean()
 
@@ -97,18 +114,21 @@ def update_network(
         state.optimizer,
         config.learning_rate,
     )
-    return state._replace(step=state.step + 1, network=network, optimizer=optimizer), loss
+    step = state.step + 1
+    return state._replace(step=step, network=network, optimizer=optimizer), loss
 
 
 def move_target(state: State, config: Any) -> State:
-    """The target network moves towards the trained one, if `target_period` updates are over."""
+    """Moves the target towards the trained network, every `target_period` updates."""
     moved = optax.incremental_update(state.network, state.target_network, config.tau)
-    target = optax.periodic_update(moved, state.target_network, state.step, config.target_period)
+    target = optax.periodic_update(
+        moved, state.target_network, state.step, config.target_period
+    )
     return state._replace(target_network=target)
 
 
 def epsilon_greedy(q: Array, key: Array, epsilon: float) -> Array:
-    """The action of the highest value, or with probability `epsilon` any action: (batch,)."""
+    """The action of highest value; with probability `epsilon` any action: (batch,)."""
     coin_key, action_key = jax.random.split(key)
     anything = jax.random.randint(action_key, q.shape[:-1], 0, q.shape[-1])
     heads = jax.random.uniform(coin_key, q.shape[:-1]) < epsilon
@@ -117,7 +137,7 @@ def epsilon_greedy(q: Array, key: Array, epsilon: float) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class QLearning:
-    """The functions of an algorithm that learns what each action is worth, and acts on it."""
+    """The functions of an algorithm that learns what each action is worth."""
 
     name: str
     Config: type[Any]
@@ -129,7 +149,7 @@ class QLearning:
     def update(
         self, state: State, batch: Transitions, key: Array, config: Any
     ) -> tuple[State, Metrics]:
-        """One gradient step, then perhaps a move of the target; the loss before the step."""
+        """One gradient step, and the target's move if it is due; the loss before it."""
         target_key, loss_key = jax.random.split(key)
         targets = self.target_values(state, batch, target_key, config)
         state, loss = update_network(self, state, batch, targets, loss_key, config)
@@ -143,11 +163,19 @@ class QLearning:
         """What the network believes that the policy is worth: (batch,)."""
         return self.values(state.network, observations, config).max(-1)
 
-    def explore(self, state: State, observations: Array, key: Array, config: Any) -> Array:
+    def explore(
+        self, state: State, observations: Array, key: Array, config: Any
+    ) -> Array:
         """The policy with random actions in between, to try things out: (batch,)."""
-        return epsilon_greedy(self.values(state.network, observations, config), key, config.epsilon)
+        q = self.values(state.network, observations, config)
+        return epsilon_greedy(q, key, config.epsilon)
 
 
 DQN = QLearning(
-    name="dqn", Config=Config, init=init, values=values, target_values=target_values, loss=loss
+    name="dqn",
+    Config=Config,
+    init=init,
+    values=values,
+    target_values=target_values,
+    loss=loss,
 )

@@ -1,4 +1,4 @@
-"""The base of every `Config`: numbers are data, sizes are structure, and both are checked."""
+"""The base of every `Config`: numbers are data, sizes are structure; it checks both."""
 
 import difflib
 import inspect
@@ -18,14 +18,14 @@ from offline_tutor.messages import shown
 
 
 class Range(NamedTuple):
-    """The numbers that a field may hold, both ends included, or the lower one left out."""
+    """The numbers that a field may hold: both ends, or all but the lower one."""
 
     low: float
     high: float = math.inf
     above: bool = False  # whether `low` itself is left out
 
     def holds(self, number: float) -> bool:
-        """Whether the number lies inside. NaN, infinity and what no float can hold never do."""
+        """Whether the number lies inside: not if it is NaN, infinite or too large."""
         try:
             number = float(number)
         except OverflowError:
@@ -67,12 +67,12 @@ RANGES = {
 
 @dataclass_transform(frozen_default=True)
 class Hyperparameters:
-    """What can be set of an algorithm. Subclasses are frozen dataclasses without saying so.
+    """What can be set of an algorithm. Subclasses become frozen dataclasses.
 
-    Fields of type `float` are leaves of a pytree: a new value compiles nothing, and `vmap` runs
-    over several values at once. All others (widths, counts, switches) are static. Raises
-    ValueError where a value has another type than its field, or lies outside its range in
-    `RANGES`. Do not decorate a subclass with `dataclass` again.
+    Fields of type `float` are leaves of a pytree: a new value compiles nothing, and
+    `vmap` runs over several values at once. All others (widths, counts, switches) are
+    static. Raises ValueError where a value has another type than its field, or lies
+    outside its range in `RANGES`. Do not decorate a subclass with `dataclass` again.
     """
 
     floats: ClassVar[tuple[str, ...]]  # names of the fields that are data
@@ -81,31 +81,43 @@ class Hyperparameters:
 
     def __init_subclass__(cls) -> None:
         inherited = {
-            field.name for base in cls.__mro__[1:] if is_dataclass(base) for field in fields(base)
+            field.name
+            for base in cls.__mro__[1:]
+            if is_dataclass(base)
+            for field in fields(base)
         }
         for name in inherited & vars(cls).keys() - cls.__annotations__.keys():
             raise TypeError(
-                f"{cls.__name__}: give {name} its type, {name}: ... = {vars(cls)[name]!r}"
+                f"{cls.__name__}: give {name} its type, "
+                f"{name}: ... = {vars(cls)[name]!r}"
             )
         dataclass(frozen=True)(cls)
         cls.__doc__ = _Doc(cls)  # type: ignore[assignment]
         hints = typing.get_type_hints(cls)
         cls._types = {field.name: hints[field.name] for field in fields(cls)}  # type: ignore[arg-type]
-        cls.floats = tuple(name for name, kind in cls._types.items() if float in _kinds(kind))
+        cls.floats = tuple(
+            name for name, kind in cls._types.items() if float in _kinds(kind)
+        )
         cls.static = tuple(name for name in cls._types if name not in cls.floats)
         jax.tree_util.register_pytree_with_keys(cls, _flatten, partial(_unflatten, cls))
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
-        """An instance whose fields are yet to be set. Raises TypeError for one it has not."""
+        """An instance whose fields are yet to be set. Raises TypeError for unknown
+        ones.
+        """
         for name in named.keys() - cls._types.keys():
             owner, known = _owner(cls), ", ".join(cls._types)
-            raise TypeError(f"{owner} has no {name}{nearest(name, cls._types)} It has {known}")
+            raise TypeError(
+                f"{owner} has no {name}{nearest(name, cls._types)} It has {known}"
+            )
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
         """Check every field, and bring it to its type."""
         for name, kind in self._types.items():
-            object.__setattr__(self, name, self._checked(name, getattr(self, name), kind))
+            object.__setattr__(
+                self, name, self._checked(name, getattr(self, name), kind)
+            )
 
     def _checked(self, name: str, value: Any, kind: Any) -> Any:
         """The value in its field's type. Raises ValueError where it does not fit."""
@@ -117,7 +129,9 @@ class Hyperparameters:
                 return value  # a number under way through jit or vmap
             if isinstance(value, jax.Array | np.ndarray) and value.ndim == 0:
                 value = value.item()
-            if _is_number(value, int | float | np.integer | np.floating) and allowed.holds(value):
+            if _is_number(
+                value, int | float | np.integer | np.floating
+            ) and allowed.holds(value):
                 return float(value)
             raise self._error(name, value, f"a number, {allowed}")
         if kinds == {int}:
@@ -132,25 +146,31 @@ class Hyperparameters:
             sizes = value if isinstance(value, tuple | list) else (None,)
             if all(is_whole(size) and size >= 1 for size in sizes):
                 return tuple(map(int, sizes))
-            raise self._error(name, value, "whole numbers of at least 1, such as (256, 256)")
+            raise self._error(
+                name, value, "whole numbers of at least 1, such as (256, 256)"
+            )
         try:
             hash(value)
         except TypeError:
-            raise self._error(name, value, "a value that cannot change, such as a tuple") from None
+            raise self._error(
+                name, value, "a value that cannot change, such as a tuple"
+            ) from None
         return value
 
     def _error(self, name: str, value: Any, wanted: str) -> ValueError:
-        return ValueError(f"{_owner(type(self))}: {name} is {shown(value)}; it must be {wanted}")
+        return ValueError(
+            f"{_owner(type(self))}: {name} is {shown(value)}; it must be {wanted}"
+        )
 
 
 class _Doc:
-    """The docstring of a class of hyper-parameters, with its fields, for `help`; when asked for."""
+    """The docstring of a class with its fields, for `help`; made when asked for."""
 
     def __init__(self, config: type[Hyperparameters]) -> None:
         self.config, self.text = config, vars(config).get("__doc__") or ""
 
     def __get__(self, instance: Any, owner: Any = None) -> str:
-        """What it says itself, then each field with its type, its default and its meaning."""
+        """Its own text, then each field with its type, its default and its meaning."""
         known: dict[str, str] = {}
         for kind in reversed(self.config.__mro__):
             known |= _comments(kind) if hasattr(kind, "__dataclass_fields__") else {}
@@ -163,11 +183,15 @@ class _Doc:
 
 
 def _type_name(kind: Any) -> str:
-    return kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
+    return (
+        kind.__name__
+        if isinstance(kind, type) and not typing.get_args(kind)
+        else str(kind)
+    )
 
 
 def _comments(config: type) -> dict[str, str]:
-    """For each field that a class defines, the comment beside it; none where there is no source."""
+    """For each field that a class defines, its comment; none without a source."""
     try:
         lines = inspect.getsource(config).splitlines()
     except (OSError, TypeError):
@@ -182,8 +206,10 @@ def _flatten(config: Hyperparameters) -> tuple[list[Any], tuple[Any, ...]]:
     return leaves, tuple(getattr(config, name) for name in config.static)
 
 
-def _unflatten(kind: type[Hyperparameters], static: tuple[Any, ...], leaves: Any) -> Any:
-    """Unchecked: JAX rebuilds a configuration with leaves that are not numbers at all."""
+def _unflatten(
+    kind: type[Hyperparameters], static: tuple[Any, ...], leaves: Any
+) -> Any:
+    """Unchecked: JAX rebuilds a configuration with leaves that are not numbers."""
     config = object.__new__(kind)
     for names, values in ((kind.static, static), (kind.floats, leaves)):
         for name, value in zip(names, values, strict=True):
@@ -205,7 +231,7 @@ def _owner(config: type) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence that names a wrong name: "; did you mean alpha?", or a full stop."""
+    """How a sentence on a wrong name ends: "; did you mean alpha?" or a full stop."""
     found = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {found[0]}?" if found else "."
 
@@ -218,5 +244,7 @@ def is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any, kinds: Any) -> bool:
-    """Whether it is one of these kinds of number. A duration of NumPy's is an integer to NumPy."""
-    return isinstance(value, kinds) and not isinstance(value, bool | np.bool_ | np.timedelta64)
+    """Whether it is such a number. (To NumPy, its durations are integers.)"""
+    return isinstance(value, kinds) and not isinstance(
+        value, bool | np.bool_ | np.timedelta64
+    )

@@ -1,7 +1,7 @@
-"""QR-DQN (Dabney et al. 2018): DQN that learns the distribution of the return, not its mean alone.
+"""QR-DQN (Dabney et al. 2018): DQN that learns the distribution of the return.
 
-For each action the network gives `num_quantiles` numbers, which are trained to be the return's
-quantiles at the midpoints of equal slices of probability. Their mean is Q.
+For each action the network gives `num_quantiles` numbers, which are trained to be the
+return's quantiles at the midpoints of equal slices of probability. Their mean is Q.
 """
 
 from dataclasses import replace
@@ -30,7 +30,7 @@ class Config(dqn.Config):
     """DQN's, and two more, both from section 5 of the paper."""
 
     num_quantiles: int = 200  # N, for each action
-    kappa: float = 1.0  # errors up to this size count squared; 0 is plain quantile regression
+    kappa: float = 1.0  # errors up to kappa count squared; 0: plain quantile regression
 
 
 def quantiles(network: Params, observations: Array, config: Config) -> Array:
@@ -44,7 +44,9 @@ def values(network: Params, observations: Array, config: Config) -> Array:
     return quantiles(network, observations, config).mean(-1)
 
 
-def target_values(state: State, batch: Transitions, key: Array, config: Config) -> Returns:
+def target_values(
+    state: State, batch: Transitions, key: Array, config: Config
+) -> Returns:
     """Samples of the return to predict, (batch, quantiles): algorithm 1 of the paper.
 
     The next action is the best by the target network's own mean.
@@ -58,11 +60,12 @@ def target_values(state: State, batch: Transitions, key: Array, config: Config) 
 def quantile_loss(
     predicted: Returns, fractions: Fractions, targets: Samples, kappa: Number
 ) -> PerRow:
-    """Quantile Huber loss, (batch,): equation 10, mean over targets and sum over predictions.
+    """Quantile Huber loss, (batch,), equation 10: mean of targets, sum of predictions.
 
-    `predicted`, (batch, quantiles), are meant to be the quantiles at `fractions`, (quantiles,), of
-    what `targets`, (batch, samples), are samples of. An error of a target above its prediction
-    weighs the fraction, one below it the rest. Errors are not divided by `kappa`.
+    `predicted`, (batch, quantiles), are meant to be the quantiles at `fractions`,
+    (quantiles,), of what `targets`, (batch, samples), are samples of. An error of a
+    target above its prediction weighs the fraction, one below it the rest. Errors are
+    not divided by `kappa`.
     """
     errors = targets[:, None, :] - predicted[:, :, None]  # (batch, quantiles, samples)
     size = jnp.where(kappa > 0, optax.huber_loss(errors, delta=kappa), jnp.abs(errors))
@@ -70,8 +73,10 @@ def quantile_loss(
     return (weight * size).mean(2).sum(1)
 
 
-def regression(predicted: Array, batch: Transitions, targets: Returns, config: Config) -> Scalar:
-    """The quantile Huber loss of the data's actions, at the midpoints of N equal slices.
+def regression(
+    predicted: Array, batch: Transitions, targets: Returns, config: Config
+) -> Scalar:
+    """Quantile Huber loss of the data's actions, at the midpoints of N equal slices.
 
     `predicted`: the quantiles of every action, (batch, actions, quantiles).
     """
@@ -81,10 +86,17 @@ def regression(predicted: Array, batch: Transitions, targets: Returns, config: C
 
 
 def loss(
-    network: Params, state: State, batch: Transitions, targets: Returns, key: Array, config: Config
+    network: Params,
+    state: State,
+    batch: Transitions,
+    targets: Returns,
+    key: Array,
+    config: Config,
 ) -> Scalar:
     """The quantile Huber loss of the data's actions against the targets."""
-    return regression(quantiles(network, batch.observations, config), batch, targets, config)
+    return regression(
+        quantiles(network, batch.observations, config), batch, targets, config
+    )
 
 
 def init(key: Array, config: Config, spec: Spec) -> State:

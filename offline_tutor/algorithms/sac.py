@@ -1,8 +1,9 @@
 """SAC, the online parent (Haarnoja et al. 2018, both papers).
 
-The policy is a distribution over actions, and is paid for keeping it wide: to the reward comes
-its entropy, times a temperature. The temperature is learned as well, so that the entropy stays
-near a given target. The actor is trained through its own samples.
+The policy is a distribution over actions, and is paid for keeping it wide: to the
+reward comes its entropy, times a temperature. The temperature is learned as well, so
+that the entropy stays near a given target. The actor is trained through its own
+samples.
 """
 
 from typing import Any, NamedTuple
@@ -16,20 +17,28 @@ from offline_tutor.algorithms.algorithm import ActorCritic
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.algorithms.td3 import Critic, critic_loss, values
 from offline_tutor.networks import gradient_step, init_mlp, mlp, squash
-from offline_tutor.types import Array, Metrics, Params, PerRow, Scalar, Spec, Transitions
+from offline_tutor.types import (
+    Array,
+    Metrics,
+    Params,
+    PerRow,
+    Scalar,
+    Spec,
+    Transitions,
+)
 
 
 class Config(Hyperparameters):
     """Hyper-parameters of the second paper (appendix D); actions lie in [-1, 1]."""
 
-    hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers of actor and critics
+    hidden: tuple[int, ...] = (256, 256)  # hidden widths of actor and critics
     actor_learning_rate: float = 3e-4  # Adam's
     critic_learning_rate: float = 3e-4  # Adam's
     temperature_learning_rate: float = 3e-4  # Adam's
     discount: float = 0.99  # gamma: what a reward one step later is worth now
     tau: float = 0.005  # how far the target critics move towards the trained ones
     initial_temperature: float = 1.0  # reward that one nat of entropy is worth at first
-    target_entropy: float | None = None  # in nats; None: minus the number of action components
+    target_entropy: float | None = None  # in nats; None: minus the action's dimension
 
 
 class State(NamedTuple):
@@ -46,21 +55,23 @@ class State(NamedTuple):
 
 
 def policy(actor: Params, observations: Array) -> tuple[Array, Array]:
-    """Mean and log standard deviation of the policy before tanh: twice (batch, action)."""
+    """Mean and log standard deviation before tanh, each (batch, action)."""
     mean, log_std = jnp.split(mlp(actor, observations), 2, axis=-1)
     return mean, jnp.clip(log_std, -20, 2)
 
 
 def sample(actor: Params, observations: Array, noise: Array) -> tuple[Array, Array]:
-    """Actions of the policy, (..., batch, action), and their log-densities, (..., batch).
+    """The policy's actions, (..., batch, action), and log-densities, (..., batch).
 
     `noise` is standard normal and of the actions' shape.
     """
     return squash(*policy(actor, observations), noise)
 
 
-def target_values(state: State, batch: Transitions, key: Array, config: Config) -> PerRow:
-    """Bootstrapped targets for Q(s, a), (batch,): equations 2 and 3 of the second paper."""
+def target_values(
+    state: State, batch: Transitions, key: Array, config: Config
+) -> PerRow:
+    """Bootstrapped targets for Q(s, a), (batch,): second paper, equations 2 and 3."""
     noise = jax.random.normal(key, batch.actions.shape)
     actions, log_density = sample(state.actor, batch.next_observations, noise)
     next_q = values(state.target_critic, batch.next_observations, actions).min(0)
@@ -71,9 +82,10 @@ def target_values(state: State, batch: Transitions, key: Array, config: Config) 
 def actor_loss(
     actor: Params, state: State, batch: Transitions, key: Array, config: Config
 ) -> Scalar:
-    """Temperature times log-density less the smaller critic's value: equation 7, second paper.
+    """Temperature times log-density less the smaller value: second paper, equation 7.
 
-    The gradient passes through the sample: the noise is given, the action follows the actor.
+    The gradient passes through the sample: the noise is given, the action follows the
+    actor.
     """
     noise = jax.random.normal(key, batch.actions.shape)
     actions, log_density = sample(actor, batch.observations, noise)
@@ -84,7 +96,7 @@ def actor_loss(
 def temperature_loss(
     log_temperature: Scalar, log_density: Scalar, batch: Transitions, config: Config
 ) -> Scalar:
-    """Raises the temperature while the policy's entropy is below its target: equation 18.
+    """Raises the temperature while the entropy is below its target: equation 18.
 
     The paper has the temperature where its authors' code, and this, have the logarithm.
     """
@@ -95,12 +107,14 @@ def temperature_loss(
 
 
 def init(key: Array, config: Config, spec: Spec) -> State:
-    """A fresh state; targets start as copies. Raises ValueError where the actions are discrete."""
+    """A fresh state; targets start as copies. Discrete actions raise ValueError."""
     keys = jax.random.split(key, 3)
-    actor = init_mlp(keys[0], spec.observation_dim, (*config.hidden, 2 * spec.action_dim))
+    widths = (*config.hidden, 2 * spec.action_dim)  # means and deviations
+    actor = init_mlp(keys[0], spec.observation_dim, widths)
     inputs = spec.observation_dim + spec.action_dim
     critic = tuple(init_mlp(key, inputs, (*config.hidden, 1)) for key in keys[1:])
     log_temperature = jnp.log(jnp.asarray(config.initial_temperature, float))
+    temperature_optimizer = optax.adam(config.temperature_learning_rate)
     return State(
         step=jnp.zeros((), int),
         actor=actor,
@@ -109,7 +123,7 @@ def init(key: Array, config: Config, spec: Spec) -> State:
         log_temperature=log_temperature,
         actor_optimizer=optax.adam(config.actor_learning_rate).init(actor),
         critic_optimizer=optax.adam(config.critic_learning_rate).init(critic),
-        temperature_optimizer=optax.adam(config.temperature_learning_rate).init(log_temperature),
+        temperature_optimizer=temperature_optimizer.init(log_temperature),
     )
 
 
@@ -132,7 +146,7 @@ def value(state: State, observations: Array, config: Config) -> Array:
 def update_actor(
     algorithm: ActorCritic, state: State, batch: Transitions, key: Array, config: Config
 ) -> tuple[State, Metrics]:
-    """One gradient step on the actor and on the temperature, both of the same sample of actions."""
+    """One gradient step on actor and temperature, with the same sample of actions."""
     noise = jax.random.normal(key, batch.actions.shape)  # as the loss draws it
     log_density = sample(state.actor, batch.observations, noise)[1].mean()
     actor, actor_optimizer, loss = gradient_step(
@@ -154,11 +168,12 @@ def update_actor(
         actor_optimizer=actor_optimizer,
         temperature_optimizer=temperature_optimizer,
     )
-    return state, {"actor_loss": loss, "entropy": -log_density, "temperature": temperature}
+    metrics = {"entropy": -log_density, "temperature": temperature}
+    return state, {"actor_loss": loss, **metrics}
 
 
 class SoftActorCritic(ActorCritic):
-    """SAC's way to train: one gradient step on everything, then the targets move a little."""
+    """SAC's way to train: a gradient step on everything, then the targets move."""
 
     def update(
         self, state: State, batch: Transitions, key: Array, config: Any

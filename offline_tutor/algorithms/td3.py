@@ -1,9 +1,9 @@
 """TD3, the online parent (Fujimoto, van Hoof and Meger 2018).
 
-Q-learning with a network in place of the maximum over actions: the actor is trained to find the
-action that the critic likes best. Three repairs keep the critic from believing its own errors:
-the smaller of two critics, noise on the target's action, and an actor that moves more slowly than
-the critics.
+Q-learning with a network in place of the maximum over actions: the actor is trained to
+find the action that the critic likes best. Three repairs keep the critic from believing
+its own errors: the smaller of two critics, noise on the target's action, and an actor
+that moves more slowly than the critics.
 """
 
 from functools import partial
@@ -18,7 +18,15 @@ from offline_tutor.algorithms.algorithm import ActorCritic
 from offline_tutor.algorithms.bc import policy
 from offline_tutor.algorithms.hyperparameters import Hyperparameters
 from offline_tutor.networks import gradient_step, init_mlp, mlp
-from offline_tutor.types import Array, Metrics, Params, PerRow, Scalar, Spec, Transitions
+from offline_tutor.types import (
+    Array,
+    Metrics,
+    Params,
+    PerRow,
+    Scalar,
+    Spec,
+    Transitions,
+)
 
 Critic = tuple[Params, ...]  # the twins
 
@@ -26,19 +34,20 @@ Critic = tuple[Params, ...]  # the twins
 class Config(Hyperparameters):
     """Noise, delay, discount and tau: the paper's, section 6.
 
-    Sizes and rates: those of its authors' later code (the paper has 400 and 300 units, and 1e-3).
+    Sizes and rates: those of its authors' later code (the paper has 400 and 300 units,
+    and 1e-3).
     """
 
-    hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers of actor and critics
+    hidden: tuple[int, ...] = (256, 256)  # hidden widths of actor and critics
     actor_learning_rate: float = 3e-4  # Adam's
     critic_learning_rate: float = 3e-4  # Adam's
     discount: float = 0.99  # gamma: what a reward one step later is worth now
     tau: float = 0.005  # how far the target networks move towards the trained ones
     policy_noise: float = 0.2  # standard deviation of the noise on the target's actions
     noise_clip: float = 0.5  # and its largest size; both in units of the action
-    policy_delay: int = 2  # critic updates for each update of the actor and of the targets
-    exploration_noise: float = 0.1  # standard deviation of the noise on actions tried online
-    max_action: float = 1.0  # actions lie in [-max_action, max_action]; training scales them to 1
+    policy_delay: int = 2  # critic updates per update of actor and targets
+    exploration_noise: float = 0.1  # standard deviation of the noise online
+    max_action: float = 1.0  # bound of the actions' size; training scales it to 1
 
 
 class State(NamedTuple):
@@ -58,28 +67,37 @@ def values(critic: Critic, observations: Array, actions: Array) -> Array:
 
     `actions` may have axes before the batch's, for several actions at each observation.
     """
-    observations = jnp.broadcast_to(observations, (*actions.shape[:-1], observations.shape[-1]))
+    shape = (*actions.shape[:-1], observations.shape[-1])
+    observations = jnp.broadcast_to(observations, shape)
     inputs = jnp.concatenate([observations, actions], axis=-1)
     return jnp.stack([mlp(params, inputs).squeeze(-1) for params in critic])
 
 
-def target_values(state: State, batch: Transitions, key: Array, config: Config) -> PerRow:
-    """Bootstrapped targets for Q(s, a), (batch,): algorithm 1, lines 6 and 7 of the paper.
+def target_values(
+    state: State, batch: Transitions, key: Array, config: Config
+) -> PerRow:
+    """Bootstrapped targets for Q(s, a), (batch,): the paper's algorithm 1, lines 6-7.
 
     Only a termination ends the sum of rewards.
     """
     noise = config.policy_noise * jax.random.normal(key, batch.actions.shape)
     noise = jnp.clip(noise, -config.noise_clip, config.noise_clip)
-    actions = policy(state.target_actor, batch.next_observations, config.max_action) + noise
-    actions = jnp.clip(actions, -config.max_action, config.max_action)
+    bound = config.max_action
+    actions = policy(state.target_actor, batch.next_observations, bound) + noise
+    actions = jnp.clip(actions, -bound, bound)
     next_q = values(state.target_critic, batch.next_observations, actions).min(0)
     return batch.rewards + config.discount * (1 - batch.terminations) * next_q
 
 
 def critic_loss(
-    critic: Critic, state: Any, batch: Transitions, targets: PerRow, key: Array, config: Any
+    critic: Critic,
+    state: Any,
+    batch: Transitions,
+    targets: PerRow,
+    key: Array,
+    config: Any,
 ) -> Scalar:
-    """Mean squared error of each critic against the same targets, summed over critics."""
+    """Mean squared error of each critic against shared targets, summed over critics."""
     q = values(critic, batch.observations, batch.actions)
     return ((q - targets) ** 2).mean(-1).sum()
 
@@ -93,7 +111,7 @@ def actor_loss(
 
 
 def init(key: Array, config: Config, spec: Spec) -> State:
-    """A fresh state; targets start as copies. Raises ValueError where the actions are discrete."""
+    """A fresh state; targets start as copies. Discrete actions raise ValueError."""
     keys = jax.random.split(key, 3)
     actor = init_mlp(keys[0], spec.observation_dim, (*config.hidden, spec.action_dim))
     inputs = spec.observation_dim + spec.action_dim
@@ -127,16 +145,24 @@ def value(state: State, observations: Array, config: Config) -> Array:
 
 
 def update_critic(
-    algorithm: ActorCritic, state: Any, batch: Transitions, targets: Array, key: Array, config: Any
+    algorithm: ActorCritic,
+    state: Any,
+    batch: Transitions,
+    targets: Array,
+    key: Array,
+    config: Any,
 ) -> tuple[Any, Array]:
-    """One gradient step on the critics of a state, TD3's or another; the loss before it."""
+    """One gradient step on a state's critics, TD3's or others; the loss before it."""
     critic, optimizer, loss = gradient_step(
-        lambda critic: algorithm.critic_loss(critic, state, batch, targets, key, config),
+        lambda critic: algorithm.critic_loss(
+            critic, state, batch, targets, key, config
+        ),
         state.critic,
         state.critic_optimizer,
         config.critic_learning_rate,
     )
-    return state._replace(step=state.step + 1, critic=critic, critic_optimizer=optimizer), loss
+    step = state.step + 1
+    return state._replace(step=step, critic=critic, critic_optimizer=optimizer), loss
 
 
 def critic_steps(
@@ -149,7 +175,7 @@ def critic_steps(
     first: Any,
     last: Any,
 ) -> tuple[Any, Array]:
-    """Steps `first` to `last` of the critics; the losses before them, NaN for other steps.
+    """The critics' steps `first` to `last`; the losses before them, else NaN.
 
     Arrays begin with an axis of the round's steps, those that are not taken included.
     """
@@ -160,13 +186,14 @@ def critic_steps(
         state, loss = update_critic(algorithm, state, batch, q, key, config)
         return state, losses.at[i].set(loss)
 
-    return jax.lax.fori_loop(first, last, step, (state, jnp.full(len(targets), jnp.nan)))
+    losses = jnp.full(len(targets), jnp.nan)
+    return jax.lax.fori_loop(first, last, step, (state, losses))
 
 
 def update_actor(
     algorithm: ActorCritic, state: State, batch: Transitions, key: Array, config: Config
 ) -> tuple[State, Array]:
-    """One gradient step on the actor, then every target moves a little; the loss before it."""
+    """One gradient step on the actor, then all targets move; the loss before it."""
     actor, optimizer, loss = gradient_step(
         lambda actor: algorithm.actor_loss(actor, state, batch, key, config),
         state.actor,
@@ -177,12 +204,27 @@ def update_actor(
         actor=actor,
         actor_optimizer=optimizer,
         target_actor=optax.incremental_update(actor, state.target_actor, config.tau),
-        target_critic=optax.incremental_update(state.critic, state.target_critic, config.tau),
+        target_critic=optax.incremental_update(
+            state.critic, state.target_critic, config.tau
+        ),
     )
     return state, loss
 
 
-# Not split: the compiler drops a key that no loss draws from, but not one of three split keys.
+def end_round(
+    algorithm: ActorCritic, state: State, batch: Transitions, key: Array, config: Any
+) -> tuple[State, Array]:
+    """The actor's step if the round is over; else nothing, and a loss of NaN."""
+    return jax.lax.cond(
+        state.step % config.policy_delay == 0,
+        lambda state: update_actor(algorithm, state, batch, key, config),
+        lambda state: (state, jnp.full((), jnp.nan)),
+        state,
+    )
+
+
+# Not split: the compiler drops a key that no loss draws from, but not one of three
+# split keys.
 def derive(keys: Array, number: int) -> Array:
     """Of each key, one of several that are independent of each other: (steps,)."""
     return jax.vmap(partial(jax.random.fold_in, data=number))(keys)
@@ -191,8 +233,8 @@ def derive(keys: Array, number: int) -> Array:
 class DelayedActorCritic(ActorCritic):
     """TD3's way to train: a round of steps of the critics, then one of the actor.
 
-    The targets stand still during a round, so that one pass finds those of all its minibatches:
-    `target_values` must not read what a step of the critics changes.
+    The targets stand still during a round, so that one pass finds those of all its
+    minibatches: `target_values` must not read what a step of the critics changes.
     """
 
     def round_length(self, config: Any) -> int:
@@ -200,22 +242,25 @@ class DelayedActorCritic(ActorCritic):
         return config.policy_delay
 
     def update_round(
-        self, state: State, batches: Transitions, keys: Array, config: Any, first: Any, last: Any
+        self,
+        state: State,
+        batches: Transitions,
+        keys: Array,
+        config: Any,
+        first: Any,
+        last: Any,
     ) -> tuple[State, Metrics]:
-        """Steps `first` to `last` of a round; where it ends with them, actor and targets move.
+        """Steps `first` to `last` of a round; at its end, actor and targets move.
 
         Arrays of `batches`, `keys` and metrics begin with an axis of the round's steps.
         """
         targets_of_each = jax.vmap(self.target_values, (None, 0, 0, None))
         q = targets_of_each(state, batches, derive(keys, 0), config)
-        state, losses = critic_steps(self, state, batches, q, derive(keys, 1), config, first, last)
-        batch, key = jax.tree.map(itemgetter(-1), (batches, derive(keys, 2)))
-        state, loss = jax.lax.cond(
-            state.step % config.policy_delay == 0,
-            lambda state: update_actor(self, state, batch, key, config),
-            lambda state: (state, jnp.full_like(losses[-1], jnp.nan)),
-            state,
+        state, losses = critic_steps(
+            self, state, batches, q, derive(keys, 1), config, first, last
         )
+        batch, key = jax.tree.map(itemgetter(-1), (batches, derive(keys, 2)))
+        state, loss = end_round(self, state, batch, key, config)
         return state, {
             "critic_loss": losses,
             "q": jnp.where(jnp.isnan(losses), jnp.nan, q.mean(-1)),
@@ -225,7 +270,7 @@ class DelayedActorCritic(ActorCritic):
     def update(
         self, state: State, batch: Transitions, key: Array, config: Any
     ) -> tuple[State, Metrics]:
-        """One step alone, as training online takes them: a round that is given one minibatch."""
+        """A single step, as online training takes it: a round with one minibatch."""
         batches, keys = jax.tree.map(lambda leaf: leaf[None], (batch, key))
         state, metrics = self.update_round(state, batches, keys, config, 0, 1)
         return state, jax.tree.map(itemgetter(0), metrics)

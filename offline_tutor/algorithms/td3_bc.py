@@ -1,10 +1,10 @@
 """TD3 + behaviour cloning (Fujimoto and Gu 2021): TD3 with one loss replaced.
 
-The actor still looks for the action that the critic likes best, but stays close to what the data
-did. Paper and authors' code differ twice; this follows the code, as every published number does:
-the squared distance is averaged over action dimensions (the paper sums), and the weight divides
-by the mean |Q| of the policy's own actions (equation 5 has the data's). States may be normalised:
-`train(..., normalize=True)`.
+The actor still looks for the action that the critic likes best, but stays close to what
+the data did. Paper and authors' code differ twice; this follows the code, as every
+published number does: the squared distance is averaged over action dimensions (the
+paper sums), and the weight divides by the mean |Q| of the policy's own actions
+(equation 5 has the data's). States may be normalised: `train(..., normalize=True)`.
 """
 
 from dataclasses import replace
@@ -26,7 +26,7 @@ class Config(td3.Config):
 def actor_loss(
     actor: Params, state: State, batch: Transitions, key: Array, config: Config
 ) -> Scalar:
-    """Equation 3 of the paper: value, rescaled to size `alpha`, against distance to the data."""
+    """Equation 3 of the paper: value of size `alpha`, less the distance to the data."""
     proposal = td3.policy(actor, batch.observations, config.max_action)
     q = td3.values(state.critic[:1], batch.observations, proposal)
     weight = config.alpha / jax.lax.stop_gradient(jnp.abs(q).mean())
