@@ -31,8 +31,7 @@ from offline_tutor.training import train
 from offline_tutor.types import Transitions
 
 PENDULUM = Pendulum()
-EARLY = 25  # episodes of the replay, of which 23 returned less than -300
-EPISODE = PENDULUM.max_episode_steps
+SUCCESS = -300.0  # the return above which an episode of the replay counts as one
 NOISE = 0.1 * PENDULUM.max_torque  # of the medium record's torques
 
 Torques = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -91,6 +90,7 @@ def clone_of(medium: Dataset, num_steps: int) -> Torques:
 def records(medium: Dataset, num_steps: int) -> dict[str, Callable[[], Dataset]]:
     """A function that makes each record, by its name."""
     replay, clone = load_dataset(td3_repairs.REPLAY), clone_of(medium, num_steps)
+    succeeds = np.repeat(replay.episode_returns() > SUCCESS, PENDULUM.max_episode_steps)
 
     def crossed(dataset: Dataset, torques: Torques) -> Dataset:
         rng = np.random.default_rng(0)
@@ -109,8 +109,8 @@ def records(medium: Dataset, num_steps: int) -> dict[str, Callable[[], Dataset]]
         "medium states, any torque": lambda: crossed(medium, random_torques),
         "replay states, one policy": lambda: crossed(replay, clone),
         "replay states, any torque": lambda: crossed(replay, random_torques),
-        "replay, early": lambda: single_steps(take(replay, slice(None, EARLY * EPISODE))),
-        "replay, late": lambda: single_steps(take(replay, slice(EARLY * EPISODE, None))),
+        "replay, successes": lambda: single_steps(take(replay, succeeds)),
+        "replay, failures": lambda: single_steps(take(replay, ~succeeds)),
         "5 % of the replay": lambda: mixed(0.05),
         "10 % of the replay": lambda: mixed(0.1),
         "20 % of the replay": lambda: mixed(0.2),
@@ -123,8 +123,8 @@ RECORDS = (
     "medium states, any torque",
     "replay states, one policy",
     "replay states, any torque",
-    "replay, early",
-    "replay, late",
+    "replay, successes",
+    "replay, failures",
     "5 % of the replay",
     "10 % of the replay",
     "20 % of the replay",
