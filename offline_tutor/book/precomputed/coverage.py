@@ -10,8 +10,9 @@ writes coverage_pendulum_medium.npz with, for each of `RECORDS` and each seed,
 
 Four records hold as many steps as the medium one: in its states or in as many of the replay's, with
 the torques of one policy (a clone of the medium record, with its noise) or with uniformly random
-ones. The simulator says what came of each. Two are parts of the replay. The others are the medium
-record and some steps of the replay, drawn at random: the share is that of these steps in the whole.
+ones. The simulator says what came of each. Two are parts of the replay: the episodes that returned
+more than -300, and all others. The rest are the medium record and some steps of the replay, drawn
+at random: the share is that of these steps in the whole.
 """
 
 from collections.abc import Callable, Iterator, Sequence
