@@ -10,9 +10,9 @@ writes coverage_pendulum_medium.npz with, for each of `RECORDS` and each seed,
 
 Four records hold as many steps as the medium one: in its states or in as many of the replay's, with
 the torques of one policy (a clone of the medium record, with its noise) or with uniformly random
-ones. The simulator says what came of each. Two are parts of the replay: the episodes that returned
-more than -300, and all others. The rest are the medium record and some steps of the replay, drawn
-at random: the share is that of these steps in the whole.
+ones. The simulator says what came of each. Three are parts of the replay: the episodes that
+returned more than -300, all others, and the worst 18 of these. The rest are the medium record and
+some steps of the replay, drawn at random: the share is that of these steps in the whole.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +33,7 @@ from offline_tutor.types import Transitions
 
 PENDULUM = Pendulum()
 SUCCESS = -300.0  # the return above which an episode of the replay counts as one
+HOPELESS = -550.0  # below this none of its episodes ends with the pendulum upright
 NOISE = 0.1 * PENDULUM.max_torque  # of the medium record's torques
 
 Torques = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -91,7 +92,8 @@ def clone_of(medium: Dataset, num_steps: int) -> Torques:
 def records(medium: Dataset, num_steps: int) -> dict[str, Callable[[], Dataset]]:
     """A function that makes each record, by its name."""
     replay, clone = load_dataset(td3_repairs.REPLAY), clone_of(medium, num_steps)
-    succeeds = np.repeat(replay.episode_returns() > SUCCESS, PENDULUM.max_episode_steps)
+    each = np.repeat(replay.episode_returns(), PENDULUM.max_episode_steps)
+    succeeds, hopeless = each > SUCCESS, each < HOPELESS
 
     def crossed(dataset: Dataset, torques: Torques) -> Dataset:
         rng = np.random.default_rng(0)
@@ -112,6 +114,7 @@ def records(medium: Dataset, num_steps: int) -> dict[str, Callable[[], Dataset]]
         "replay states, any torque": lambda: crossed(replay, random_torques),
         "replay, successes": lambda: single_steps(take(replay, succeeds)),
         "replay, failures": lambda: single_steps(take(replay, ~succeeds)),
+        "replay, worst 18": lambda: single_steps(take(replay, hopeless)),
         "5 % of the replay": lambda: mixed(0.05),
         "10 % of the replay": lambda: mixed(0.1),
         "20 % of the replay": lambda: mixed(0.2),
@@ -126,6 +129,7 @@ RECORDS = (
     "replay states, any torque",
     "replay, successes",
     "replay, failures",
+    "replay, worst 18",
     "5 % of the replay",
     "10 % of the replay",
     "20 % of the replay",
