@@ -189,10 +189,10 @@ EPISODE_RETURNS = Exercise(
         ),
     ),
     hints=(
-        "Find the rows on which an episode ends, for either reason: combine the two flags with `|`.",
+        "Find the rows on which an episode ends, for either reason: `|` combines two flags.",
         "`np.flatnonzero` gives their places. Each episode begins one row after the end of the one "
         "before, and the first at row 0.",
-        "`np.add.reduceat` sums between given starts. A loop that collects and resets works as well.",
+        "`np.add.reduceat` sums between given starts. A loop that collects and resets works too.",
     ),
     praise="No loop, and no episode is special: the ends say where everything begins. "
     "`np.add.reduceat` sums from each start to the next, and from the last one to the end.",
@@ -328,8 +328,8 @@ AUDIT = Exercise(
         "What would make a critic believe in something that cannot happen?",
         "Think of how rows hang together, of why episodes stop, of units, and of who acted.",
     ),
-    praise="A good answer names checks that can be run in an afternoon, each with what it would show "
-    "if all were well, and is just as clear about what no check can tell.",
+    praise="A good answer names checks that can be run in an afternoon, each with what it would "
+    "show if all were well, and is just as clear about what no check can tell.",
     rubric=(
         (
             1,
