@@ -34,8 +34,10 @@ def penalty(q: Array, actions: Array) -> Array:
 
 
 def _penalty_case(rng: np.random.Generator) -> Case:
+    # Two of the states have values that an exponential taken by hand does not survive.
+    level = rng.permutation([0.0] * 5 + [150.0, -150.0])
     return {
-        "q": gaussian(rng, 7, 4, scale=1.5),
+        "q": gaussian(rng, 7, 4, scale=1.5) + jnp.asarray(level[:, None], jnp.float32),
         "actions": jnp.asarray(rng.integers(0, 4, size=7)),
     }
 
@@ -59,6 +61,14 @@ PENALTY = Exercise(
     case=_penalty_case,
     probe=_penalty_probe,
     mistakes=(
+        Mistake(
+            "overflow",
+            lambda mine, right, case: not np.isfinite(mine["value"]).all(),
+            "Some values here are near 150 and some near -150, and your penalty of them is not "
+            "finite: `exp` leaves the range of 32-bit numbers at 89. Subtract the largest value of "
+            "a state before `exp` and add it outside the logarithm, or let `jax.nn.logsumexp` do "
+            "it.",
+        ),
         Mistake(
             "sign of the penalty",
             looks_like(lambda q, actions: -penalty(q, actions)),
