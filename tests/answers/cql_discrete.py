@@ -77,7 +77,7 @@ def soft_maximum(q):
 """,
     },
     "penalty-force": {
-        "gradient in place of the force": """
+        "gradient instead of the force": """
 def force(q, behaviour, alpha):
     def loss(q):
         return alpha * (jax.nn.logsumexp(q) - jnp.sum(behaviour * q))
@@ -99,7 +99,7 @@ def force(q, behaviour, alpha):
     p = jax.nn.softmax(q)
     return alpha * (behaviour - behaviour * p)
 """,
-        "values in place of shares": """
+        "values instead of shares": """
 def force(q, behaviour, alpha):
     return alpha * (behaviour - jnp.exp(q))
 """,
