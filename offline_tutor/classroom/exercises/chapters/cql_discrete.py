@@ -320,13 +320,14 @@ FORCE = Exercise(
                 lambda q, behaviour, alpha: alpha * (behaviour - jnp.exp(q)),
             ),
             "The push is not as large as the value, nor as its exponential: it is the share of "
-            "the exponentials' sum, so that shares add up to one.",
+            "the exponentials' sum, so that the shares add up to one.",
         ),
         Mistake(
             "weighed by the data",
             looks_like(lambda q, behaviour, alpha: behaviour * alpha * (1 - jax.nn.softmax(q))),
-            "The data's share multiplies here, so an action that the data never took feels nothing. "
-            "The penalty exists for exactly those: the two shares are subtracted, not multiplied.",
+            "The data's share multiplies here, so an action that the data never took feels "
+            "nothing. The penalty exists for exactly those: the two shares are subtracted, not "
+            "multiplied.",
         ),
     ),
     hints=(
