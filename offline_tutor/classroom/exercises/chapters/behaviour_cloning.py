@@ -87,8 +87,8 @@ CLONING_LOSS = Exercise(
             "broadcasting",
             looks_like(_cloning_everybody, _cloning_everybody_sum),
             "A column (n, 1) less a flat array (n,) is a table (n, n): every action of the policy "
-            "is compared with every row of the data, and the best it can do is to give everybody "
-            "the mean. Bring both to the same shape first.",
+            "is compared with every row of the data, and the best it can do is to give the mean "
+            "everywhere. Bring both to the same shape first.",
         ),
         Mistake(
             "sum in place of the mean",
@@ -100,7 +100,7 @@ CLONING_LOSS = Exercise(
             "the policy has no bounds",
             looks_like(_cloning_unbounded, _cloning_unbounded_scaled),
             "The network's outputs are compared as they are. They may be any size; the policy "
-            "squashes them into what the motor can do before anybody acts.",
+            "squashes them into the range of the motor before it acts.",
         ),
         Mistake(
             "bounds of another motor",
@@ -131,8 +131,7 @@ CLONING_LOSS = Exercise(
         "`outputs[:, 0]`, or `actions[:, None]`: one of them, so that row i meets row i.",
     ),
     praise="One index makes both flat, and row i meets row i. An assert on two shapes costs a "
-    "line and would have saved many a week: the wrong one runs without a warning, and its loss "
-    "falls, too.",
+    "line and can save a week: the wrong version runs without a warning, and its loss falls, too.",
 )
 
 
@@ -160,8 +159,8 @@ EXPECTED_COST = Exercise(
     choices={
         "a": Choice(
             "about 1",
-            "You counted mistakes: one in a hundred steps. But after it the clone is somewhere "
-            "else, and every step that is left costs something, too. Now compute how much.",
+            "You counted mistakes: one in a hundred steps. But after it the clone is lost, and "
+            "every step that is left costs 1, too. Now compute how much.",
         ),
         "b": Choice(
             "about 37",
@@ -209,8 +208,9 @@ EXPECTED_COST = Exercise(
                 lambda epsilon, horizon: epsilon * horizon**2 / 2,
                 lambda epsilon, horizon: epsilon * horizon**2,
             ),
-            "A fine rule of thumb for small epsilon, and the reason why people say 'quadratic'. "
-            "For these numbers it overshoots: a cost cannot exceed the number of steps. Be exact.",
+            "You have an approximation. For small epsilon the cost is close to epsilon T^2 / 2, "
+            "which is why it is called quadratic; epsilon T^2 is twice that, an upper bound. Here "
+            "both overshoot, because a road is spoilt only once. Be exact.",
         ),
     ),
     hints=(
@@ -219,7 +219,7 @@ EXPECTED_COST = Exercise(
         "Sum what is left of 1, for t from 1 to the horizon.",
     ),
     praise="The expectation of a sum is the sum of the expectations, so one probability a step is "
-    "all there is to it. Here twice the road costs three times as much, 114 in place of 37; on a "
+    "all you need. Here twice the road costs three times as much, 114 instead of 37; on a "
     "road so short that a mistake is rare, nearly four times.",
 )
 
