@@ -70,7 +70,7 @@ TD3_BC_WEIGHT = Exercise(
             _has_a_gradient,
             "The number is right, but a gradient passes through it. Multiplied by the mean of Q "
             "it lets the actor change the exchange rate instead of its actions: where all values "
-            "have one sign, weight times value is then a constant, and the actor does not climb at all.",
+            "have one sign, weight times value is then a constant, and nothing makes it climb.",
         ),
         Mistake(
             "size of the mean",
