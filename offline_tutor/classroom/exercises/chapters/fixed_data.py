@@ -64,6 +64,10 @@ def _seen_endless(**case: Any) -> np.ndarray:
     return seen_targets(**{**case, "terminations": np.zeros(12)})
 
 
+def _seen_inverted(**case: Any) -> np.ndarray:
+    return seen_targets(**{**case, "terminations": 1 - case["terminations"]})
+
+
 def _seen_nothing_at_ends(**case: Any) -> np.ndarray:
     return (1 - case["terminations"]) * _seen_endless(**case)
 
@@ -86,8 +90,8 @@ SEEN_TARGETS = Exercise(
         Mistake(
             "asks about everything",
             looks_like(_seen_by(lambda q, seen, worst: q.max(axis=1))),
-            "The maximum still runs over actions that nobody tried, and picks the numbers that "
-            "are made up. What `seen` says must be heard before the maximum is taken.",
+            "The maximum still runs over actions that were never tried, and picks the numbers "
+            "that are made up. Apply `seen` before you take the maximum.",
         ),
         Mistake(
             "zero for what was not seen",
@@ -117,9 +121,15 @@ SEEN_TARGETS = Exercise(
             "what comes after, not to the reward of the step itself.",
         ),
         Mistake(
+            "d the wrong way round",
+            looks_like(_seen_inverted),
+            "Rows that end the walk look ahead, and all others do not. d is 1 at an end, and "
+            "1 - d is what the value of the next state is multiplied by.",
+        ),
+        Mistake(
             "no discount",
             looks_like(_seen_undiscounted),
-            "What comes a step later counts in full here; the discount is an argument.",
+            "What comes a step later counts in full here; multiply it by `discount`.",
         ),
     ),
     hints=(
@@ -184,8 +194,14 @@ DISAPPOINTMENT = Exercise(
         Mistake(
             "compared with the best",
             looks_like(lambda guesses, truth: guesses.max(axis=1).mean() - truth.max()),
-            "The promise is compared with the best action's worth. Whoever acts gets what the "
-            "*chosen* action is worth, and that is often another one.",
+            "The promise is compared with the best action's worth. What one gets is the worth "
+            "of the *chosen* action, and that is often another one.",
+        ),
+        Mistake(
+            "the promise alone",
+            looks_like(lambda guesses, truth: guesses.max(axis=1).mean()),
+            "This is what the chosen action promises. Subtract what it is worth, which is not 0 "
+            "here.",
         ),
         Mistake(
             "a missed chance",
