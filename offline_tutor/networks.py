@@ -67,7 +67,7 @@ def squash(mean: Array, log_std: Array, noise: Array) -> tuple[Array, Array]:
 
 
 def log_density(mean: Array, log_std: Array, actions: Array) -> Array:
-    """The log-density, (...), of the tanh-Gaussian policy at given actions, (..., action).
+    """The log-density, (...), of the tanh-Gaussian policy at actions, (..., action).
 
     Actions at the very bounds, which data has and the policy never takes, count as just inside.
     """

@@ -97,7 +97,6 @@ def test_entries_are_in_order_and_lead_to_where_they_are_taught(glossary: Module
 
 # The field's names for what the chapters say in plainer words.
 NOT_IN_A_CHAPTER = {
-    "distributional reinforcement learning",
     "Polyak averaging",
     "Q function",
     "target policy smoothing",

@@ -13,12 +13,14 @@ import pytest
 from offline_tutor.book import precomputed
 from offline_tutor.book.precomputed import (
     alpha_sweep,
+    coverage,
     cql_options,
     cql_sac_sweep,
     cql_sweep,
     q_in_training,
     rivals,
     staying_near,
+    td3_repairs,
 )
 from offline_tutor.book.precomputed.sweep import Sweep, checksum, train_each
 from offline_tutor.data import load_dataset
@@ -28,8 +30,14 @@ from offline_tutor.training import Diverged
 ALPHA_SWEEPS = {
     one.name: one for one in (alpha_sweep.SWEEP, cql_sweep.SWEEP, cql_sac_sweep.SWEEP, rivals.SWEEP)
 }
-OTHERS = cql_options.SWEEP, q_in_training.SWEEP, staying_near.SWEEP
-SWEEPS = ALPHA_SWEEPS | {one.name: one for one in OTHERS}
+OTHER_SWEEPS = (
+    cql_options.SWEEP,
+    q_in_training.SWEEP,
+    staying_near.SWEEP,
+    td3_repairs.SWEEP,
+    coverage.SWEEP,
+)
+SWEEPS = ALPHA_SWEEPS | {one.name: one for one in OTHER_SWEEPS}
 FILES = {sweep.stem(name): (sweep, name) for sweep in SWEEPS.values() for name in sweep.datasets}
 each_file = pytest.mark.parametrize("stem", FILES)
 META = {
@@ -103,7 +111,7 @@ def test_a_seed_that_diverges_makes_no_file() -> None:
 
 def finite(arrays: dict[str, np.ndarray]) -> bool:
     """Whether all results are numbers, but for what cloning does not have: beliefs."""
-    values = arrays.keys() - {"alphas", "changes"}
+    values = arrays.keys() - {"alphas", "changes", "records"}
     clones = np.isinf(arrays["alphas"]) & ("agreement" in arrays) if "alphas" in arrays else False
     beliefs = {"believed", "believed_data"} & values
     return all(np.isfinite(arrays[key]).all() for key in values - beliefs) and all(
@@ -168,7 +176,7 @@ def without(tree: object, names: set[str]) -> object:
 @pytest.mark.parametrize("stem", [stem for stem in FILES if not stem.startswith("q_in_training")])
 def test_committed_sweep_has_a_number_for_each_alpha_and_seed(stem: str) -> None:
     arrays, meta = precomputed.load(stem)
-    for key in arrays.keys() - {"alphas", "changes", "fields"}:
+    for key in arrays.keys() - {"alphas", "changes", "records", "fields"}:
         assert arrays[key].shape == (len(FILES[stem][0].ways), len(meta["seeds"]))
     assert finite(arrays)
 
@@ -226,6 +234,33 @@ def test_each_change_of_what_is_imitated_trains_what_it_says(tmp_path: Path) -> 
     arrays, _ = precomputed.read(short_run(staying_near.SWEEP, tried, tmp_path))
     assert arrays["changes"].tolist() == list(tried) and finite(arrays)
     assert (arrays["distance"][0] != arrays["distance"][1]).all()
+
+
+def test_each_repair_taken_away_trains_another_agent(tmp_path: Path) -> None:
+    tried = ("TD3", "one critic", "no delay, same speed")
+    arrays, _ = precomputed.read(short_run(td3_repairs.SWEEP, tried, tmp_path))
+    committed, _ = precomputed.load(td3_repairs.SWEEP.stem(td3_repairs.REPLAY))
+    assert arrays.keys() == committed.keys()
+    for results in (arrays["believed"], committed["believed"]):
+        assert len(np.unique(results.mean(1))) == len(results), "two changes trained the same"
+
+
+def test_records_of_coverage_differ_in_what_they_say_they_do() -> None:
+    medium = load_dataset("pendulum/medium-v0")
+    made = {name: make() for name, make in coverage.records(medium, 12).items()}
+    assert tuple(made) == coverage.RECORDS
+    observed = {name: np.asarray(one.transitions.observations) for name, one in made.items()}
+    for states in ("medium", "replay"):
+        names = [f"{states} states, {torques}" for torques in ("one policy", "any torque")]
+        np.testing.assert_array_equal(*(observed[name] for name in names))
+        narrow, wide = (made[name].transitions.actions.std() for name in names)
+        assert len(made[names[0]]) == len(medium) and wide > 1.1 > narrow
+    own = medium.transitions
+    again = coverage.try_out(own.observations, own.actions)
+    np.testing.assert_allclose(again.rewards, own.rewards, atol=1e-4)
+    np.testing.assert_allclose(again.next_observations, own.next_observations, atol=1e-4)
+    added = len(made["20 % of the replay"]) - len(medium)
+    assert abs(added / len(made["20 % of the replay"]) - 0.2) < 1e-3
 
 
 def test_short_run_of_the_training_writes_what_the_committed_file_holds(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def values(network: Params, observations: Array, config: Config) -> Array:
 def target_values(
     state: State, batch: Transitions, key: Array, config: Config
 ) -> Returns:
-    """Samples of the return to predict, (batch, quantiles): algorithm 1 of the paper.
+    """Samples of the return to predict, (batch, quantiles): the paper's algorithm 1.
 
     The next action is the best by the target network's own mean.
     """
@@ -60,7 +60,7 @@ def target_values(
 def quantile_loss(
     predicted: Returns, fractions: Fractions, targets: Samples, kappa: Number
 ) -> PerRow:
-    """Quantile Huber loss, (batch,), equation 10: mean of targets, sum of predictions.
+    """Quantile Huber loss, (batch,): a mean over targets, a sum over predictions.
 
     `predicted`, (batch, quantiles), are meant to be the quantiles at `fractions`,
     (quantiles,), of what `targets`, (batch, samples), are samples of. An error of a

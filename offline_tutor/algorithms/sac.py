@@ -82,7 +82,7 @@ def target_values(
 def actor_loss(
     actor: Params, state: State, batch: Transitions, key: Array, config: Config
 ) -> Scalar:
-    """Temperature times log-density less the smaller value: second paper, equation 7.
+    """Temperature times log-density less the smaller value: equation 7, paper 2.
 
     The gradient passes through the sample: the noise is given, the action follows the
     actor.

@@ -76,7 +76,7 @@ def values(critic: Critic, observations: Array, actions: Array) -> Array:
 def target_values(
     state: State, batch: Transitions, key: Array, config: Config
 ) -> PerRow:
-    """Bootstrapped targets for Q(s, a), (batch,): the paper's algorithm 1, lines 6-7.
+    """Bootstrapped targets for Q(s, a), (batch,): the paper's algorithm 1.
 
     Only a termination ends the sum of rewards.
     """

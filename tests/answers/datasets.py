@@ -21,6 +21,17 @@ def episode_returns(rewards, terminations, truncations):
         returns[-1] += reward
     return np.array(returns[:-1])
 """,
+        "the last reward is lost": """
+def episode_returns(rewards, terminations, truncations):
+    ends = np.flatnonzero(terminations | truncations)
+    starts = [0, *(ends[:-1] + 1)]
+    return np.array([rewards[start:end].sum() for start, end in zip(starts, ends)])
+""",
+        "an empty episode": """
+def episode_returns(rewards, terminations, truncations):
+    ends = np.flatnonzero(terminations | truncations)
+    return np.array([part.sum() for part in np.split(rewards, ends + 1)])
+""",
         "never reset": """
 def episode_returns(rewards, terminations, truncations):
     total, out = 0.0, []
@@ -39,7 +50,7 @@ def episode_returns(rewards, terminations, truncations):
         start = end + 1
     return np.array(out)
 """,
-        "mean in place of the sum": """
+        "mean instead of the sum": """
 def episode_returns(rewards, terminations, truncations):
     out, episode = [], []
     for r, a, b in zip(rewards, terminations, truncations):

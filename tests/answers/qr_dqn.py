@@ -53,6 +53,39 @@ def quantile_loss(predicted, fractions, targets, kappa):
             total = total + one(predicted[:, i], targets[:, j], fractions[i])
     return total / (n * m)
 """,
+        "sum and mean exchanged": """
+def quantile_loss(predicted, fractions, targets, kappa):
+    u = targets[:, None, :] - predicted[:, :, None]
+    a = jnp.abs(u)
+    huber = jnp.where(a < kappa, 0.5 * a**2, kappa * (a - 0.5 * kappa))
+    return (jnp.abs(fractions[:, None] - (u < 0)) * huber).mean(1).sum(1)
+""",
+        "only as many samples as predictions": """
+def quantile_loss(predicted, fractions, targets, kappa):
+    n = predicted.shape[1]
+    total = 0.0
+    for i in range(n):
+        u = targets - predicted[:, i : i + 1]
+        a = jnp.abs(u)
+        huber = jnp.where(a < kappa, 0.5 * a**2, kappa * (a - 0.5 * kappa))
+        weight = jnp.where(u < 0, 1 - jnp.full(n, fractions[i]), jnp.full(n, fractions[i]))
+        total = total + (weight * huber).mean(1)
+    return total
+""",
+        "kappa taken as 1": """
+def quantile_loss(predicted, fractions, targets, kappa):
+    u = targets[:, None, :] - predicted[:, :, None]
+    a = jnp.abs(u)
+    huber = jnp.where(a < 1, 0.5 * a**2, a - 0.5)
+    return (jnp.abs(fractions[:, None] - (u < 0)) * huber).mean(2).sum(1)
+""",
+        "the half is missing": """
+def quantile_loss(predicted, fractions, targets, kappa):
+    u = targets[:, None, :] - predicted[:, :, None]
+    a = jnp.abs(u)
+    huber = jnp.where(a < kappa, a**2, kappa * (a - 0.5 * kappa))
+    return (jnp.abs(fractions[:, None] - (u < 0)) * huber).mean(2).sum(1)
+""",
         "mean over the minibatch": """
 def quantile_loss(predicted, fractions, targets, kappa):
     u = targets[:, None, :] - predicted[:, :, None]
@@ -73,6 +106,24 @@ def quantile_targets(rewards, terminations, next_quantiles, discount):
     best = jnp.argmax(jnp.max(next_quantiles, axis=2), axis=1)
     z = jnp.stack([next_quantiles[i, a] for i, a in enumerate(best)])
     return rewards[:, None] + discount * jnp.where(terminations[:, None], 0.0, z)
+""",
+        "the action with the best median": """
+def quantile_targets(rewards, terminations, next_quantiles, discount):
+    best = jnp.median(next_quantiles, axis=-1).argmax(-1)
+    z = next_quantiles[jnp.arange(len(best)), best]
+    return rewards[:, None] + discount * (1 - terminations)[:, None] * z
+""",
+        "ends the wrong way round": """
+def quantile_targets(rewards, terminations, next_quantiles, discount):
+    best = next_quantiles.mean(-1).argmax(-1)
+    z = next_quantiles[jnp.arange(len(best)), best]
+    return rewards[:, None] + discount * terminations[:, None] * z
+""",
+        "no discount": """
+def quantile_targets(rewards, terminations, next_quantiles, discount):
+    best = next_quantiles.mean(-1).argmax(-1)
+    z = next_quantiles[jnp.arange(len(best)), best]
+    return rewards[:, None] + (1 - terminations)[:, None] * z
 """,
         "ends are missed": """
 def quantile_targets(rewards, terminations, next_quantiles, discount):
@@ -104,11 +155,20 @@ def best_prediction(returns, fraction):
 
     return min(returns, key=loss)
 """,
+        "a neighbour of the best": """
+def best_prediction(returns, fraction):
+    return np.quantile(returns, fraction, method="lower")
+""",
+        "the position instead of the return": """
+def best_prediction(returns, fraction):
+    errors = returns[:, None] - returns
+    return int((np.abs(fraction - (errors < 0)) * np.abs(errors)).mean(0).argmin())
+""",
         "between two returns": """
 def best_prediction(returns, fraction):
     return np.percentile(returns, 100 * fraction)
 """,
-        "the loss in place of the place": """
+        "the loss instead of the return": """
 def best_prediction(returns, fraction):
     losses = []
     for prediction in returns:

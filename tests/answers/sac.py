@@ -65,7 +65,7 @@ def soft_targets(
     q = jnp.minimum(next_q1, next_q2)
     return jnp.where(terminations > 0, rewards, rewards + bonus + discount * q)
 """,
-        "doubt is fined": """
+        "entropy is fined": """
 def soft_targets(
     rewards, terminations, next_q1, next_q2, next_log_density, temperature, discount
 ):
@@ -90,7 +90,7 @@ def temperature_loss(log_temperature, log_densities, target_entropy):
 def temperature_loss(log_temperature, log_densities, target_entropy):
     return -log_temperature * jnp.mean(log_densities - target_entropy)
 """,
-        "temperature in place of its logarithm": """
+        "temperature instead of its logarithm": """
 def temperature_loss(log_temperature, log_densities, target_entropy):
     entropy = -jnp.mean(log_densities)
     return jnp.exp(log_temperature) * (entropy - target_entropy)

@@ -38,6 +38,16 @@ def td3_targets(q1, q2, rewards, terminations, next_actions, noise, noise_clip, 
     next_q = jnp.min(jnp.stack([q1(a), q2(a)]), axis=0)
     return rewards + discount * (1 - terminations) * next_q
 """,
+        "rows that ended, and perhaps more": """
+def td3_targets(q1, q2, rewards, terminations, next_actions, noise, noise_clip, discount):
+    a = jnp.clip(next_actions + jnp.clip(noise, -noise_clip, noise_clip), -1, 1)
+    return rewards + discount * jnp.maximum(q1(a), q2(a))
+""",
+        "the next value, in several ways": """
+def td3_targets(q1, q2, rewards, terminations, next_actions, noise, noise_clip, discount):
+    a = jnp.clip(next_actions + noise, -1, 1)
+    return rewards + discount * (1 - terminations) * jnp.maximum(q1(a), q2(a))
+""",
     },
     "slow-copies": {
         "the wrong way round": """

@@ -54,15 +54,46 @@ def _returns_by(flags: np.ndarray, rewards: np.ndarray, open_end: bool) -> np.nd
     return np.array([piece.sum() for piece in pieces])
 
 
-def _returns_to_terminations(open_end: bool) -> Any:
+def _returns_by_starts(flags: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+    """The last sum runs to the end of the file, as those of `reduceat` do."""
+    starts = np.append(0, np.flatnonzero(flags)[:-1] + 1)
+    return np.add.reduceat(rewards, starts)
+
+
+def _returns_to_terminations(way: Any) -> Any:
     def wrong(rewards: Any, terminations: Any, truncations: Any) -> np.ndarray:
-        return _returns_by(terminations, rewards, open_end)
+        return way(terminations, rewards)
 
     return wrong
 
 
-def _returns_to_truncations(rewards: Any, terminations: Any, truncations: Any) -> np.ndarray:
-    return _returns_by(truncations, rewards, True)
+def _returns_to_truncations(way: Any) -> Any:
+    def wrong(rewards: Any, terminations: Any, truncations: Any) -> np.ndarray:
+        return way(truncations, rewards)
+
+    return wrong
+
+
+def _returns_with_rest(flags: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+    return _returns_by(flags, rewards, True)
+
+
+def _returns_without_rest(flags: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+    return _returns_by(flags, rewards, False)
+
+
+def _returns_starts_late(rewards: Any, terminations: Any, truncations: Any) -> np.ndarray:
+    ends = np.flatnonzero(terminations | truncations)
+    return np.add.reduceat(rewards, np.append(0, ends[:-1]))
+
+
+def _returns_without_last(rewards: Any, terminations: Any, truncations: Any) -> np.ndarray:
+    ends = np.flatnonzero(terminations | truncations)
+    return episode_returns(rewards, terminations, truncations) - rewards[ends]
+
+
+def _returns_with_nothing(rewards: Any, terminations: Any, truncations: Any) -> np.ndarray:
+    return np.append(episode_returns(rewards, terminations, truncations), 0.0)
 
 
 def _returns_late(with_rest: bool) -> Any:
@@ -101,22 +132,42 @@ EPISODE_RETURNS = Exercise(
     mistakes=(
         Mistake(
             "time limits missed",
-            looks_like(_returns_to_terminations(True), _returns_to_terminations(False)),
+            looks_like(
+                _returns_to_terminations(_returns_with_rest),
+                _returns_to_terminations(_returns_without_rest),
+                _returns_to_terminations(_returns_by_starts),
+            ),
             "Two episodes run into one wherever a time limit stopped the first. A limit is no end "
-            "of the task, so values look past it; but the next row is the start of another "
-            "episode, so sums of rewards must not.",
+            "of the task, so values look past it. But the next row belongs to another episode, "
+            "so a sum of rewards has to stop there.",
         ),
         Mistake(
             "terminations missed",
-            looks_like(_returns_to_truncations),
-            "Episodes stop at time limits here, and run on where the task itself ended. Both are "
-            "the last row of an episode.",
+            looks_like(
+                _returns_to_truncations(_returns_with_rest),
+                _returns_to_truncations(_returns_without_rest),
+                _returns_to_truncations(_returns_by_starts),
+            ),
+            "Here episodes stop at time limits, and run on where the task itself ended. A row with "
+            "either flag is the last one of its episode.",
         ),
         Mistake(
             "one row late",
-            looks_like(_returns_late(True), _returns_late(False)),
+            looks_like(_returns_late(True), _returns_late(False), _returns_starts_late),
             "The last reward of an episode is counted with the next one. The row with the flag "
             "still belongs to the episode that it ends: the next begins one row later.",
+        ),
+        Mistake(
+            "the last reward is lost",
+            looks_like(_returns_without_last),
+            "The last reward of each episode is missing. The row with the flag still belongs to "
+            "the episode, and a slice stops *before* its second number.",
+        ),
+        Mistake(
+            "an empty episode",
+            looks_like(_returns_with_nothing),
+            "The sums are right, and one more follows them, of no rows: after the last end the "
+            "file is over, and no episode begins.",
         ),
         Mistake(
             "the first reward is lost",
@@ -127,21 +178,21 @@ EPISODE_RETURNS = Exercise(
         Mistake(
             "never reset",
             looks_like(_returns_never_reset),
-            "The sum runs on from one episode to the next: the last number is what the whole file "
-            "earned. Each episode begins again at zero.",
+            "The sum runs on from one episode to the next, so the last number is what the whole "
+            "file earned. Each episode begins again at zero.",
         ),
         Mistake(
-            "mean in place of the sum",
+            "mean instead of the sum",
             looks_like(_returns_mean),
             "This is the mean reward of an episode. Its return is the sum: otherwise a long "
             "episode of +1 a step would be worth no more than a short one.",
         ),
     ),
     hints=(
-        "Find the rows on which an episode ends, for whatever reason: two flags, one or.",
+        "Find the rows on which an episode ends, for either reason: `|` combines two flags.",
         "`np.flatnonzero` gives their places. Each episode begins one row after the end of the one "
         "before, and the first at row 0.",
-        "`np.add.reduceat` sums between given starts. A loop that collects and resets is as good.",
+        "`np.add.reduceat` sums between given starts. A loop that collects and resets works too.",
     ),
     praise="No loop, and no episode is special: the ends say where everything begins. "
     "`np.add.reduceat` sums from each start to the next, and from the last one to the end.",
@@ -236,21 +287,21 @@ PAIR_UP = Exercise(
         Mistake(
             "swapped",
             looks_like(_pair_swapped, probe=_pairs),
-            "The two arrays are right and change places: first what was seen before the action, "
-            "then what was seen after it.",
+            "The two arrays are right, but in the wrong order: first what was seen before the "
+            "action, then what was seen after it.",
         ),
         Mistake(
             "a pair without an action",
             _has_all_pairs,
-            "There is a pair too many at each border between episodes: the last observation of "
+            "There is one pair too many at each border between episodes: the last observation of "
             "one and the first of the next are neighbours in the file, and no action leads from "
             "one to the other.",
         ),
         Mistake(
             "an action without a pair",
             _has_too_few_pairs,
-            "Each episode has lost its last action. Its next observation is in the file, and with "
-            "it the one row that says how the episode ended.",
+            "Each episode has lost its last action, although the observation after it is in the "
+            "file. With it goes the one row that says how the episode ended.",
         ),
     ),
     hints=(
@@ -262,23 +313,23 @@ PAIR_UP = Exercise(
         "leaves rows out.",
     ),
     praise="It says what the format means: leave out each episode's last row and you have what "
-    "was seen before an action, leave out its first and you have what came after. The slip stood "
-    "in the loader of a well-known library: it runs, every shape is right, and nothing warns.",
+    "was seen before an action, leave out its first and you have what came after. The library "
+    "d3rlpy has read Minari's files with this slip: every shape is right, and nothing warns.",
 )
 
 AUDIT = Exercise(
     id="audit",
     chapter="12_datasets",
     kind="open",
-    title="A file from somebody else",
+    title="A file from someone else",
     minutes=20,
     points=5,
     hints=(
         "What would make a critic believe in something that cannot happen?",
         "Think of how rows hang together, of why episodes stop, of units, and of who acted.",
     ),
-    praise="A good answer names checks that somebody can run in an afternoon, each with what it "
-    "would show if all were well, and is as clear about what no check can tell.",
+    praise="A good answer names checks that can be run in an afternoon, each with what it would "
+    "show if all were well, and is just as clear about what no check can tell.",
     rubric=(
         (
             1,

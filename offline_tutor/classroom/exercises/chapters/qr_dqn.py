@@ -7,13 +7,20 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from offline_tutor.classroom.exercises.chapters.shared import flags, gaussian, pick
+from offline_tutor.classroom.exercises.chapters.shared import (
+    flags,
+    gaussian,
+    pick,
+    with_other,
+)
 from offline_tutor.classroom.exercises.exercise import (
     Case,
     Choice,
     Exercise,
     Mistake,
+    NotDone,
     Seen,
+    compiled,
     gradients,
     looks_like,
     same,
@@ -32,6 +39,32 @@ def quantile_loss(predicted: Array, fractions: Array, targets: Array, kappa: flo
     size = jnp.where(jnp.abs(errors) <= kappa, errors**2 / 2, straight)
     weight = jnp.abs(fractions[:, None] - (errors < 0))
     return (weight * size).mean(axis=2).sum(axis=1)
+
+
+def _with_three_samples(case: Case) -> Case:
+    """The case with fewer samples than predictions, where exchanged axes can no longer hide."""
+    return {**case, "targets": case["targets"][:, :3]}
+
+
+@compiled
+def _on_three_samples(function: Any, case: Case) -> dict[str, Any]:
+    return {"value with three samples": function(**_with_three_samples(case))}
+
+
+def _quantile_probe(function: Any, case: Case) -> dict[str, Any]:
+    """Value and gradient, and the value with three samples: not a number if that fails."""
+    seen = dict(gradients("predicted")(function, case))
+    try:
+        return seen | _on_three_samples(function, case)
+    except (NotDone, NotImplementedError):
+        raise
+    except Exception:  # with as many samples as predictions it ran, so its shapes are at fault
+        return seen | {"value with three samples": jnp.full(len(case["predicted"]), jnp.nan)}
+
+
+def _fails_on_three_samples(mine: Seen, right: Seen, case: Case) -> bool:
+    fails = np.isnan(mine["value with three samples"]).all()
+    return bool(fails) and same(mine["value"], right["value"])
 
 
 def _quantile_case(rng: np.random.Generator) -> Case:
@@ -68,8 +101,22 @@ QUANTILE_LOSS = Exercise(
     function="quantile_loss",
     reference=quantile_loss,
     case=_quantile_case,
-    probe=gradients("predicted"),
+    probe=_quantile_probe,
     mistakes=(
+        Mistake(
+            "sum and mean exchanged",
+            looks_like(_quantile_by(gather=lambda x: x.mean(1).sum(1)), probe=_on_three_samples),
+            "With as many samples as predictions this gives the right number. With three samples "
+            "it does not: the mean runs over predictions and the sum over samples. Samples are as "
+            "good as one another, so their mean is right; predictions answer different questions, "
+            "and their losses add up.",
+        ),
+        Mistake(
+            "only as many samples as predictions",
+            _fails_on_three_samples,
+            "Right while there are as many samples as predictions. With three samples it stops "
+            "with an error: some line takes the length of one axis for that of the other.",
+        ),
         Mistake(
             "fractions along the wrong axis",
             looks_like(
@@ -77,7 +124,7 @@ QUANTILE_LOSS = Exercise(
                 _quantile_by(weight=lambda p, u: jnp.abs(p[:, None] - (u < 0)).swapaxes(1, 2)),
             ),
             "Each fraction belongs to a prediction, and here it runs along the samples. With as "
-            "many of one as of the other nothing complains; every prediction then looks for the "
+            "many of one as of the other no error is raised; every prediction then looks for the "
             "same number, the median.",
         ),
         Mistake(
@@ -115,7 +162,25 @@ QUANTILE_LOSS = Exercise(
                 _quantile_by(size=lambda u, k: u**2 / 2), _quantile_by(size=lambda u, k: u**2)
             ),
             "Large errors are squared, too. Then the minimum is no quantile: a square minds how "
-            "far samples are, a quantile only how many lie on either side.",
+            "far away samples are, a quantile only how many lie on either side.",
+        ),
+        Mistake(
+            "kappa taken as 1",
+            looks_like(
+                _quantile_by(size=lambda u, k: jnp.where(abs(u) <= 1, u**2 / 2, abs(u) - 1 / 2)),
+                _quantile_by(size=lambda u, k: jnp.where(abs(u) <= k, u**2 / 2, abs(u) - 1 / 2)),
+            ),
+            "This is right for kappa = 1 only. Kappa stands in three places: where the straight "
+            "part begins, its slope, and what is taken off so that the two parts join.",
+        ),
+        Mistake(
+            "the half is missing",
+            looks_like(
+                _quantile_by(size=lambda u, k: jnp.where(abs(u) <= k, u**2, k * (2 * abs(u) - k))),
+                _quantile_by(size=lambda u, k: jnp.where(abs(u) <= k, u**2, k * (abs(u) - k / 2))),
+            ),
+            "Up to kappa the size of an error is *half* its square. Without the half the slope "
+            "at kappa is twice what the straight part continues with.",
         ),
         Mistake(
             "divided by kappa",
@@ -131,8 +196,8 @@ QUANTILE_LOSS = Exercise(
             "mean over the wrong axis",
             looks_like(_quantile_by(gather=lambda x: x.mean((1, 2)))),
             "The mean is taken over predictions, too. Samples are as good as one another, so "
-            "their mean is right; predictions are different questions, and their losses add up. "
-            "Beside another term of the loss, such as a penalty, the factor matters.",
+            "their mean is right; predictions answer different questions, and their losses add "
+            "up. Beside another term of the loss, such as a penalty, the factor matters.",
         ),
         Mistake(
             "sum over the samples",
@@ -147,7 +212,8 @@ QUANTILE_LOSS = Exercise(
         ),
     ),
     hints=(
-        "First the matrix of errors of each row: predictions down, samples along, (4, 5, 5).",
+        "First the matrix of errors of each row, predictions down and samples along: its shape is "
+        "(batch, quantiles, samples).",
         "Two things multiply: the size of an error, Huber's, and its weight, which depends on the "
         "prediction's fraction and on the side on which the sample lies.",
         "A new axis puts the fractions where the predictions are: `fractions[:, None]`. At the "
@@ -199,8 +265,10 @@ def _targets_endless(**case: Any) -> Any:
 
 
 def _is_only_the_mean(mine: Seen, right: Seen, case: Case) -> bool:
-    value = mine["value"].squeeze(-1) if mine["value"].shape == (9, 1) else mine["value"]
-    return same(value, right["value"].mean(axis=-1))
+    """The mean, as one number for each row or in the place of each quantile."""
+    mean = right["value"].mean(axis=-1)
+    spread = np.broadcast_to(mean[:, None], right["value"].shape)
+    return any(same(mine["value"], other) for other in (mean, mean[:, None], spread))
 
 
 QUANTILE_TARGETS = Exercise(
@@ -222,6 +290,12 @@ QUANTILE_TARGETS = Exercise(
             "and take all its quantiles.",
         ),
         Mistake(
+            "the action with the best median",
+            looks_like(_by_score(lambda z: jnp.median(z, -1))),
+            "The action is chosen by its middle quantile. The policy goes by the mean of all "
+            "quantiles, which a rare disaster or a rare prize moves and the median ignores.",
+        ),
+        Mistake(
             "the luckiest action",
             looks_like(_by_score(lambda z: z[..., -1]), _by_score(lambda z: z.max(-1))),
             "The action with the largest best case is chosen. The policy goes by the mean, and "
@@ -230,8 +304,8 @@ QUANTILE_TARGETS = Exercise(
         Mistake(
             "the safest action",
             looks_like(_by_score(lambda z: z[..., 0]), _by_score(lambda z: z.min(-1))),
-            "The action with the least bad worst case is chosen. That may be wise, and is another "
-            "algorithm: here the mean decides.",
+            "The action whose worst case is least bad is chosen. That may be wise, but it is "
+            "another algorithm: here the mean decides.",
         ),
         Mistake(
             "ends are missed",
@@ -239,10 +313,21 @@ QUANTILE_TARGETS = Exercise(
             "After a termination all samples are the reward itself: nothing random is left.",
         ),
         Mistake(
+            "ends the wrong way round",
+            looks_like(with_other(quantile_targets, terminations=lambda flags: 1 - flags)),
+            "The future counts where the episode has ended and is left out where it goes on. The "
+            "flag is 1 at an end, so the future is multiplied by what is missing to 1.",
+        ),
+        Mistake(
+            "no discount",
+            looks_like(with_other(quantile_targets, discount=lambda discount: 1.0)),
+            "The next return counts in full. One step later it is worth a little less.",
+        ),
+        Mistake(
             "the mean alone",
             _is_only_the_mean,
-            "The right action, and of its return only the mean is left. That is DQN: the "
-            "quantiles are what this network is for.",
+            "The action is right, but only the mean of its return is left, and that is DQN. This "
+            "network is there to learn the quantiles, so carry them all along.",
         ),
     ),
     hints=(
@@ -252,8 +337,8 @@ QUANTILE_TARGETS = Exercise(
         "`next_quantiles[rows, best]` has all quantiles of one action in each row; rewards and "
         "flags need an axis more to meet them.",
     ),
-    praise="Choose by the mean, then carry the whole distribution along. The wrong one is a "
-    "maximum, too, over one axis, and has the right shape.",
+    praise="Choose by the mean, then carry the whole distribution along. The colleague's line "
+    "is a maximum over the same axis and has the right shape, so only its numbers give it away.",
 )
 
 
@@ -269,11 +354,20 @@ def best_prediction(returns: np.ndarray, fraction: float) -> float:
 
 
 def _prediction_case(rng: np.random.Generator) -> Case:
-    place = rng.choice([1, 2, 3, 4, 6, 7, 8, 9])
+    place = rng.choice([1, 2, 3, 7, 8, 9])
+    # Where a library's quantile, rounded to one of the returns, is not the best of them.
+    within = rng.uniform(0.88, 0.95) if place < 5 else rng.uniform(0.05, 0.12)
     return {
         "returns": rng.exponential(10.0, size=11) * rng.choice([1.0, 5.0], size=11),
-        "fraction": float((place + rng.uniform(0.3, 0.7)) / 11),
+        "fraction": float((place + within) / 11),
     }
+
+
+def _prediction_probe(function: Any, case: Case) -> dict[str, Any]:
+    """At a fraction and at the rest: who rounds up, or down, is wrong at one of the two."""
+    rest = 1 - case["fraction"]
+    other = function(**{**case, "fraction": rest})
+    return {"value": function(**case), "value at the rest": other}
 
 
 BEST_PREDICTION = Exercise(
@@ -286,21 +380,23 @@ BEST_PREDICTION = Exercise(
     function="best_prediction",
     reference=best_prediction,
     case=_prediction_case,
+    probe=_prediction_probe,
     choices={
         "a": Choice(
             "10",
-            "That is the mean, which the squared error would find. The pinball loss does not "
-            "mind how far away the 100 is, only that it is one of ten. Now compute it.",
+            "No: that is the mean, which the squared error would find. For the minimum of the "
+            "pinball loss it does not matter how far away the 100 is, only that it is one of ten. "
+            "Now compute it.",
         ),
         "b": Choice(
             "0",
-            "Yes: at one half the loss looks for the median, and most episodes bring nothing. It "
-            "is deaf to one large number in ten. Now compute it for any fraction.",
+            "Yes: at one half the loss looks for the median, and most episodes bring nothing. One "
+            "large number in ten does not move it. Now compute it for any fraction.",
         ),
         "c": Choice(
             "50",
-            "Half way between the two outcomes, as if they were equally frequent. The loss counts "
-            "how many lie on either side. Now compute it.",
+            "No: that is half way between the two outcomes, as if they were equally frequent. The "
+            "loss counts how many lie on either side. Now compute it.",
         ),
     },
     mistakes=(
@@ -321,8 +417,8 @@ BEST_PREDICTION = Exercise(
                 lambda returns, fraction: best_prediction(returns, 1 - fraction),
                 lambda returns, fraction: np.quantile(returns, 1 - fraction),
             ),
-            "The two sides are exchanged. At a fraction of .9 it should hurt most when returns "
-            "lie *above* the prediction, so that it moves up until only a tenth do.",
+            "The two sides are exchanged. At a fraction of 0.9 it should hurt most when returns "
+            "lie *above* the prediction, so that it moves up until only a tenth of them do.",
         ),
         Mistake(
             "between two returns",
@@ -331,7 +427,26 @@ BEST_PREDICTION = Exercise(
             "smallest loss is at one of the returns themselves, and the task asks for that one.",
         ),
         Mistake(
-            "the loss in place of the place",
+            "a neighbour of the best",
+            looks_like(
+                lambda returns, fraction: np.quantile(returns, fraction, method="nearest"),
+                lambda returns, fraction: np.quantile(returns, fraction, method="lower"),
+                lambda returns, fraction: np.quantile(returns, fraction, method="higher"),
+            ),
+            "This is one of the returns, but now and then the one beside the best. A library's "
+            "quantile counts the gaps between the returns. Compute the loss of each instead.",
+        ),
+        Mistake(
+            "the position instead of the return",
+            looks_like(
+                lambda returns, fraction: np.flatnonzero(
+                    returns == best_prediction(returns, fraction)
+                )[0]
+            ),
+            "This is where the best return stands in the array. Return the return itself.",
+        ),
+        Mistake(
+            "the loss instead of the return",
             looks_like(
                 lambda returns, fraction: (
                     (
@@ -350,8 +465,8 @@ BEST_PREDICTION = Exercise(
         "A table helps: returns down, predictions along, errors inside; two weights by sign.",
         "The mean over the returns, the place of the smallest, `argmin`, and the return there.",
     ),
-    praise="Nothing is assumed but the loss: every candidate is tried, and a quantile comes out. "
-    "That is what gradient descent finds, a small step at a time.",
+    praise="Nothing is assumed except the loss: every candidate is tried, and a quantile comes "
+    "out. Gradient descent finds the same number, a small step at a time.",
 )
 
 EXERCISES: tuple[Exercise, ...] = (

@@ -98,45 +98,45 @@ TANH_DENSITY = Exercise(
         Mistake(
             "one density for each component",
             _is_not_summed,
-            "There is a number for each of an action's components. The components are drawn "
-            "independently, so the action's density is their product, and its logarithm one sum "
-            "for each row.",
+            "Your function returns a number for each component of an action. The components are "
+            "drawn independently, so the density of the action is the product of their densities, "
+            "and its logarithm is one sum for each row.",
         ),
         Mistake(
             "rounds to infinity",
             is_not_finite,
             "Where u is large, tanh(u) rounds to 1 and the logarithm of 0 is minus infinity: one "
-            "such sample makes the whole network a NaN. 1 - tanh(u)^2 is 4 / (e^u + e^-u)^2; "
-            "write its logarithm with softplus.",
+            "such sample turns every weight of the network into NaN. 1 - tanh(u)^2 equals "
+            "4 / (e^u + e^-u)^2; write the logarithm of that with softplus.",
         ),
         Mistake(
             "correction missing",
             looks_like_numpy(_density_by(correction=np.zeros_like)),
-            "This is the density of u. The action is tanh(u), which presses the whole line into "
-            "(-1, 1), so that its density is larger where tanh is flat. As it stands it does not "
-            "integrate to one.",
+            "This is the density of u. The action is tanh(u), which squeezes the whole line into "
+            "(-1, 1), so that the density of the action is larger where tanh is flat. What you "
+            "return does not integrate to one.",
         ),
         Mistake(
             "correction the wrong way round",
             looks_like_numpy(
                 _density_by(correction=lambda u: 2 * (np.log(2.0) - u - np.logaddexp(0.0, -2 * u)))
             ),
-            "The correction has the wrong sign. tanh presses the line *together*: the same "
-            "probability on a shorter piece, so the density grows where tanh is flat.",
+            "The correction has the wrong sign. tanh squeezes the line *together*: the same "
+            "probability lies on a shorter piece, so the density grows where tanh is flat.",
         ),
         Mistake(
             "patched with a small number",
             _stands_still,
-            "A small number inside the logarithm keeps it finite, and makes it wrong just where it "
-            "matters: far out the true correction goes on growing, and yours stands still and "
-            "has no gradient. Find the form that is exact; softplus helps.",
+            "A small number inside the logarithm keeps it finite, and makes it wrong exactly where "
+            "it matters: far out, the true correction goes on growing, whereas yours stands still "
+            "and has no gradient. Find a form that is exact; softplus helps.",
         ),
         Mistake(
             "mean over the components",
             looks_like_numpy(_density_by(over=lambda each: each.mean(axis=-1))),
-            "The components' log-densities are averaged. A product of densities has the *sum* of "
-            "their logarithms: with a mean an arm of seven joints would seem as easy to guess as "
-            "one.",
+            "The log-densities of the components are averaged. The logarithm of a product is the "
+            "*sum* of the logarithms. With a mean, the action of an arm with seven joints would "
+            "seem no harder to guess than that of one joint.",
         ),
         Mistake(
             "sum over the rows",
@@ -152,11 +152,11 @@ TANH_DENSITY = Exercise(
             looks_like_numpy(
                 _density_by(lambda noise, log_std: -0.5 * noise**2 - 0.5 * np.log(2 * np.pi))
             ),
-            "As it stands every policy is equally sure of itself: the normal density of u falls as "
-            "its deviation grows, and that term is missing.",
+            "As it stands, every policy has the same entropy. The normal density of u falls as its "
+            "deviation grows, and that term is missing.",
         ),
         Mistake(
-            "deviation in place of its logarithm",
+            "deviation instead of its logarithm",
             looks_like_numpy(
                 _density_by(
                     lambda noise, log_std: (
@@ -172,21 +172,22 @@ TANH_DENSITY = Exercise(
                 _density_by(lambda noise, log_std: -0.5 * noise**2 - log_std),
                 _density_by(lambda noise, log_std: -0.5 * noise**2 - log_std - np.log(2 * np.pi)),
             ),
-            "A constant of the normal density is missing or twice there. No gradient of the actor "
-            "notices it, but the thermostat does: it compares this with an entropy in nats.",
+            "A constant of the normal density is missing, or counted twice. It does not change the "
+            "gradient of the actor. But the thermostat compares your result with an entropy in "
+            "nats, and there the constant matters.",
         ),
     ),
     hints=(
         "Two parts for each component: the log-density of u, which is normal, and the correction "
         "for tanh.",
-        "u is `noise` deviations away from its mean, so the normal part needs only `noise` and "
+        "u lies `noise` deviations away from its mean, so the normal part needs only `noise` and "
         "`log_std`. Do not forget the constant with 2 pi.",
         "log(1 - tanh(u)^2) = 2 (log 2 - u - log(1 + e^(-2u))), and `jax.nn.softplus(x)` is "
         "log(1 + e^x). Sum over the last axis.",
     ),
-    praise="It never asks for 1 - tanh(u)^2, which JAX rounds to 0 in 32 bits from about u = 8 on, "
-    "but for its logarithm, which is an ordinary number everywhere. And since the noise is at "
-    "hand, nothing has to be inverted.",
+    praise="The solution never computes 1 - tanh(u)^2, which is rounded to 0 in 32 bits from about "
+    "u = 8 on, but only its logarithm, which is an ordinary number everywhere. And since the noise "
+    "is at hand, tanh does not have to be inverted.",
 )
 
 
@@ -199,10 +200,10 @@ def soft_targets(
     temperature: float,
     discount: float,
 ) -> Array:
-    """What SAC's critics should have said: (batch,).
+    """The targets of SAC's critics: (batch,).
 
     All arrays (batch,): `next_q1`, `next_q2` are what the target critics say of an action drawn in
-    the next state, `next_log_density` how likely it was.
+    the next state, `next_log_density` is the logarithm of its density.
     """
     soft = jnp.minimum(next_q1, next_q2) - temperature * next_log_density
     return rewards + discount * (1 - terminations) * soft
@@ -256,35 +257,35 @@ SOFT_TARGET = Exercise(
                 _soft_by(lambda r, q, d, h, g: r + g * (1 - d) * q + h),
                 _soft_by(lambda r, q, d, h, g: r + g * (1 - d) * q + g * h),
             ),
-            "Entropy is paid where the episode has ended: there is no next state in which anybody "
-            "could be undecided. All that comes from the next state ends with the episode.",
+            "Entropy is paid where the task has ended. There is no next state in which the policy "
+            "could be random. Everything that comes from the next state ends with the task.",
         ),
         Mistake(
             "pay not discounted",
             looks_like(_soft_by(lambda r, q, d, h, g: r + (1 - d) * (g * q + h))),
-            "The entropy of the next state is paid in full, as if it came now. It is earned one "
-            "step later, like the value beside it.",
+            "The entropy of the next state is paid in full, as if it came now. But it is earned "
+            "one step later, like the value beside it, and has to be discounted like it.",
         ),
         Mistake(
-            "doubt is fined",
+            "entropy is fined",
             looks_like(with_other(soft_targets, temperature=lambda temperature: -temperature)),
-            "A sure policy is paid here, and doubt is fined. Entropy is the mean of *minus* the "
+            "Here entropy is fined instead of paid. Entropy is the mean of *minus* the "
             "log-density.",
         ),
         Mistake(
             "terminations ignored",
             looks_like(with_other(soft_targets, terminations=jnp.zeros_like)),
-            "Rows on which the task ended count on a next state. There is none.",
+            "Rows in which the task ended still count on a next state. There is none.",
         ),
         Mistake(
-            "doubt is not paid",
+            "entropy is not paid",
             looks_like(with_other(soft_targets, temperature=lambda temperature: 0.0)),
             "This is TD3's target without its noise. Where is the pay for entropy?",
         ),
         Mistake(
             "temperature is missing",
             looks_like(with_other(soft_targets, temperature=lambda temperature: 1.0)),
-            "A nat of entropy counts like a reward of 1. What it is worth is the temperature.",
+            "Here a nat of entropy is worth a reward of 1. It should be worth the temperature.",
         ),
         Mistake(
             "not the smaller of the twins",
@@ -294,19 +295,20 @@ SOFT_TARGET = Exercise(
                 _soft_from(lambda a, b: a),
                 _soft_from(lambda a, b: jnp.minimum(a, b).min()),
             ),
-            "All is right but how the twins are joined: the smaller of the two, row by row.",
+            "Everything is right except how the twins are combined: take the smaller of the two, "
+            "row by row.",
         ),
     ),
     hints=(
         "Take a row with a termination, and compute its target by hand. What does the given "
         "function say?",
-        "The reward is of this step. What of the rest is of the next state?",
-        "Join the smaller value and the pay for doubt first; then discount both, and drop both "
+        "The reward belongs to this step. What of the rest belongs to the next state?",
+        "First add the pay for entropy to the smaller value; then discount the sum, and drop it "
         "where the task has ended.",
     ),
-    praise="The value of a next state, doubt included, is one quantity and has one name, so that "
-    "discount and termination cannot miss a part of it. With the slip a robot that falls is paid, "
-    "or fined, for a state that it never reaches.",
+    praise="The value of a next state, entropy included, is one quantity with one name, so that "
+    "discount and termination cannot miss a part of it. With the bug, a robot that falls is paid "
+    "or fined for a state that it never reaches.",
 )
 
 
@@ -316,7 +318,7 @@ def temperature_loss(log_temperature: Array, log_densities: Array, target_entrop
     `log_temperature`: (), what is trained. `log_densities`: (batch,), of the policy's own actions,
     given numbers. `target_entropy`: in nats.
     """
-    surprise = log_densities.mean() + target_entropy  # positive where the policy is too sure
+    surprise = log_densities.mean() + target_entropy  # above 0: not random enough
     return -log_temperature * surprise
 
 
@@ -357,19 +359,19 @@ THERMOSTAT = Exercise(
     probe=gradients("log_temperature"),
     choices={
         "a": Choice(
-            "up: doubt is paid better",
-            "A thermostat heats while it is too cold. Is this policy too sure of itself, or more "
-            "undecided than it was told to be? Compare 0.4 with -1, and look at the gradient.",
+            "up: entropy is paid better",
+            "A thermostat heats while it is too cold. Is this policy less random than it was told "
+            "to be, or more? Compare 0.4 with -1, and look at the gradient.",
         ),
         "b": Choice(
-            "down: doubt is paid less",
-            "Yes: the policy is more undecided than it was told to be, so doubt is paid less "
-            "from now on. Now write the loss whose gradient does that.",
+            "down: entropy is paid less",
+            "Yes: the policy is more random than it was told to be, so entropy is paid less from "
+            "now on. Now write the loss whose gradient does that.",
         ),
         "c": Choice(
             "it stays: an entropy above 0 is enough",
-            "Nothing is special about an entropy of 0; a density can have a negative one. What "
-            "counts is the distance from the target, here -1. Write the loss and look.",
+            "There is nothing special about an entropy of 0; a density can have a negative one. "
+            "What counts is the distance from the target, here -1. Write the loss, and look.",
         ),
     },
     mistakes=(
@@ -382,26 +384,26 @@ THERMOSTAT = Exercise(
         Mistake(
             "turned the wrong way round",
             looks_like(_negative(temperature_loss)),
-            "This heats while it is too hot: the surer the policy, the less doubt is paid, until "
-            "none is left. Try it: with a policy that is too sure, one step *down* the gradient "
-            "should raise the temperature.",
+            "This heats while it is too hot: the less random the policy is, the less entropy is "
+            "paid, until no randomness is left. Try it: with a policy whose entropy is below the "
+            "target, one step *down* the gradient should raise the temperature.",
         ),
         Mistake(
             "sign of the target",
             looks_like(_thermostat_target, _negative(_thermostat_target)),
-            "Entropy is *minus* the mean log-density, so where log-densities stand, the target "
-            "enters with the other sign than where entropies stand. At the target the bracket has "
-            "to be 0.",
+            "The sign of the target is wrong. Entropy is *minus* the mean log-density, so the "
+            "target is added to log-densities and subtracted from entropies. At the target the "
+            "bracket has to be 0.",
         ),
         Mistake(
-            "temperature in place of its logarithm",
+            "temperature instead of its logarithm",
             looks_like(_thermostat_paper, _negative(_thermostat_paper)),
-            "This has the temperature where the task asks for its logarithm. So has the paper; its "
-            "authors' code and this book train the logarithm, whose steps do not get smaller as "
-            "the temperature does.",
+            "This has the temperature where the task asks for its logarithm. The paper has it too; "
+            "early versions of its authors' code, and this book, have the logarithm, so that the "
+            "gradient does not shrink with the temperature.",
         ),
         Mistake(
-            "sum in place of the mean",
+            "sum instead of the mean",
             looks_like(
                 lambda log_temperature, log_densities, target_entropy: (
                     -log_temperature * (log_densities + target_entropy).sum()
@@ -421,17 +423,17 @@ THERMOSTAT = Exercise(
         Mistake(
             "no gradient",
             no_gradient("log_temperature"),
-            "The number is right, and the temperature will never move: its gradient is zero.",
+            "The number is right, but the temperature will never move: its gradient is zero.",
         ),
     ),
     hints=(
         "The policy's entropy is minus the mean of `log_densities`. How far is it from its target?",
         "The loss is the logarithm of the temperature times a number that is positive where the "
-        "policy is too undecided, so that a step downhill cools.",
-        "That number is the entropy less its target. Written with log-densities, both signs turn.",
+        "policy is too random, so that a step downhill cools.",
+        "That number is the entropy less its target. With log-densities, both signs change.",
     ),
-    praise="The bracket has a name that says when it is positive, and only one sign is left to get "
-    "wrong. Neither return nor losses show that one soon; two numbers in a test do.",
+    praise="The bracket has a name that says what it is, and only one sign is left to get wrong. "
+    "Neither the return nor the losses show that one soon; two numbers in a test do.",
 )
 
 EXERCISES: tuple[Exercise, ...] = (

@@ -22,8 +22,10 @@ from offline_tutor.classroom.exercises.exercise import (
     Choice,
     Exercise,
     Mistake,
+    Seen,
     looks_like,
     returns,
+    same,
 )
 from offline_tutor.types import Array
 
@@ -87,6 +89,17 @@ def _targets_discounted(**case: Any) -> Any:
     return td3_targets(**{**case, "rewards": case["discount"] * case["rewards"]})
 
 
+def _wrong_where(ended: bool) -> Callable[[Seen, Seen, Case], bool]:
+    """Whether targets of the right shape are wrong on the rows that ended, or on the others."""
+
+    def shows(mine: Seen, right: Seen, case: Case) -> bool:
+        rows = (np.asarray(case["terminations"]) == 1) == ended
+        fits = mine["value"].shape == right["value"].shape
+        return fits and not same(mine["value"][rows], right["value"][rows])
+
+    return shows
+
+
 TD3_TARGET = Exercise(
     id="td3-target",
     chapter="31_td3",
@@ -125,8 +138,8 @@ TD3_TARGET = Exercise(
                 _targets_by(lambda a, b: a),
                 _targets_by(lambda a, b: b),
             ),
-            "All is right but how the two critics are joined. The actor goes to where a critic "
-            "errs upwards; the repair is to believe whichever promises less, row by row.",
+            "All is right except how the two critics are combined. The actor goes to where a "
+            "critic errs upwards. The repair is to believe the one that promises less, row by row.",
         ),
         Mistake(
             "noise not clipped",
@@ -137,8 +150,8 @@ TD3_TARGET = Exercise(
         Mistake(
             "outside the box",
             looks_like(_targets_outside),
-            "An action near its limit, plus noise, lies beyond what the motor can do: nobody ever "
-            "tried it, and nothing that the critic says there was learned. Clip once more.",
+            "An action near its limit, plus noise, lies beyond what the motor can do. It was never "
+            "tried, so the critic has learned nothing about it. Clip once more.",
         ),
         Mistake(
             "no noise",
@@ -156,6 +169,21 @@ TD3_TARGET = Exercise(
             looks_like(_targets_discounted),
             "The reward is discounted, too. It comes now; only what follows it is further away.",
         ),
+        Mistake(
+            "rows that ended, and perhaps more",
+            _wrong_where(ended=True),
+            "These numbers fit no single slip that we know, so there may be two. Begin with the "
+            "rows on which the task ended: there the target should be the reward and nothing else, "
+            "and yours is not. Put that right, then check again.",
+        ),
+        Mistake(
+            "the next value, in several ways",
+            _wrong_where(ended=False),
+            "On the rows where the task ended you are right, so reward and termination are in "
+            "order. On the others the next state's value is off, and not by a single slip that we "
+            "know. Go through it one part at a time: the noise cut off, the sum kept between -1 "
+            "and 1, the smaller of the two critics row by row, the discount.",
+        ),
     ),
     hints=(
         "Three steps: which action is tried in the next state, what is it worth, what is the "
@@ -165,10 +193,9 @@ TD3_TARGET = Exercise(
         "`jnp.minimum` of two arrays goes row by row; `.min()` of one does not. And a factor of "
         "`1 - terminations` belongs to what comes after the row, not to its reward.",
     ),
-    praise="Two repairs, similar actions and the twin that promises less; and between them the "
-    "clip to the box. It is easily missed: without it the critics are asked about actions that "
-    "nobody can take. The last line says when to look ahead at all, which no repair can do "
-    "without.",
+    praise="Two repairs, a similar action and the critic that promises less, and between them the "
+    "clip that keeps the action possible. That one is easily missed: without it the critics are "
+    "asked about actions that cannot be taken. The last line says when to look ahead at all.",
 )
 
 
@@ -240,15 +267,15 @@ SLOW_COPIES = Exercise(
                 with_other(_follow_early, tau=_other_share),
                 with_other(follow, tau=_other_share, delay=lambda delay: 1),
             ),
-            "The shares have changed places: with a small tau the target takes nearly all of the "
-            "trained network, and keeps next to nothing of itself. What is slow about it then?",
+            "The shares have changed places. With a small tau this target takes nearly all of the "
+            "trained network and keeps next to nothing of itself, so it is not slow at all.",
         ),
         Mistake(
             "moves at the first step already",
             looks_like(_follow_early),
-            "The shares are right, and it moves too early: at the first step, then delay steps "
-            "later. Count steps that are *done*: with a delay of 2 the target rests at the first "
-            "and moves after the second.",
+            "The shares are right, but the target moves too early: at the first step, and then "
+            "delay steps later. Count the steps that are *done*: with a delay of 2 the target "
+            "rests after the first and moves after the second.",
         ),
         Mistake(
             "moves at every step",
@@ -260,7 +287,8 @@ SLOW_COPIES = Exercise(
             "forgets where it was",
             looks_like(_follow_start),
             "Each time the target is mixed from its very first parameters and the trained ones. "
-            "It should go on from where it is: what it was a moment ago, and a little of the new.",
+            "It should go on from where it is: what it was a moment ago, and a little of the "
+            "trained network.",
         ),
         Mistake(
             "a full copy",
@@ -269,21 +297,21 @@ SLOW_COPIES = Exercise(
             "target does it, after thousands of steps; TD3's moves by the share tau.",
         ),
         Mistake(
-            "adds in place of mixing",
+            "adds instead of mixing",
             looks_like(_follow_adds),
-            "The target keeps all of itself and takes a share of the new besides, so it grows and "
-            "grows. The two shares have to add up to 1.",
+            "The target keeps all of itself and adds a share of the trained network, so it grows "
+            "and grows. The two shares have to add up to 1.",
         ),
     ),
     hints=(
         "Let the critic jump to 1 and stay there. With tau = 0.1 and a delay of 2, what should "
         "the target be after one, two, three, four steps?",
         "There are two slips: how much it takes, and at which steps.",
-        "It keeps the share 1 - tau of itself. `enumerate(online, start=1)` counts as people do.",
+        "It keeps the share 1 - tau of itself. `enumerate(online, start=1)` counts from 1.",
     ),
-    praise="Written as a step towards the trained network, target + tau * (difference), the shares "
-    "cannot change places: a small tau is a small step. With the wrong one nothing crashes: each "
-    "critic then learns from what it has just said itself.",
+    praise="Written as a step towards the trained network, target + tau * difference, the shares "
+    "cannot change places: a small tau is a small step. With the slip nothing crashes, but each "
+    "critic learns from what it has just said itself.",
 )
 
 
@@ -353,13 +381,13 @@ TWIN_PROMISES = Exercise(
     choices={
         "a": Choice(
             "about 1.5, as the first does",
-            "It would be, if the second critic had chosen, too, or if both made the same errors. "
-            "Here it was asked about an action that it did not choose. Measure what it says.",
+            "So it would be if both critics made the same errors. Here the second critic is asked "
+            "about an action that it did not choose. Measure what it says.",
         ),
         "b": Choice(
             "about 0, a little below",
             "Well seen: the second critic did not choose this action, so its error there is as "
-            "often up as down. And why a little below? Measure it.",
+            "often up as down. Measure how far below 0 the smaller one is, and think about why.",
         ),
         "c": Choice(
             "about -1.5",
