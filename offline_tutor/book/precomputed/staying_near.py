@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
 from offline_tutor.algorithms import TD3_BC, td3_bc
@@ -33,18 +33,16 @@ CHANGES: dict[str, float] = {  # and their alpha: 0 is cloning
 
 def only_best(dataset: Dataset, share: float) -> Dataset:
     """The best of a dataset's episodes by their returns, as large a share as is asked for."""
-    returns, slices = dataset.episode_returns(), dataset.episode_slices()
-    chosen = np.argsort(returns, kind="stable")[len(returns) - round(share * len(returns)) :]
-    rows = np.concatenate([np.r_[slices[episode]] for episode in chosen])
-    kept = jax.tree.map(lambda column: column[rows], dataset.transitions)
-    return replace(dataset, transitions=kept, truncations=dataset.truncations[rows])
+    returns = dataset.episode_returns()
+    worse = len(returns) - round(share * len(returns))
+    return dataset.subset(np.argsort(returns, kind="stable")[worse:])
 
 
 def stay_near_next_actions(
     actor: Params, state: State, batch: Transitions, key: Array, config: td3_bc.Config
 ) -> Scalar:
     """TD3+BC's loss, whose distance is that to the actions in the column `next_actions`."""
-    batch = batch._replace(actions=batch.next_actions)
+    batch = batch._replace(actions=jnp.asarray(batch.next_actions))
     return td3_bc.actor_loss(actor, state, batch, key, config)
 
 
