@@ -19,6 +19,7 @@ from offline_tutor.book.precomputed import (
     cql_sweep,
     q_in_training,
     rivals,
+    staying_near,
     td3_repairs,
 )
 from offline_tutor.book.precomputed.sweep import Sweep, checksum, train_each
@@ -29,7 +30,13 @@ from offline_tutor.training import Diverged
 ALPHA_SWEEPS = {
     one.name: one for one in (alpha_sweep.SWEEP, cql_sweep.SWEEP, cql_sac_sweep.SWEEP, rivals.SWEEP)
 }
-OTHER_SWEEPS = (cql_options.SWEEP, q_in_training.SWEEP, td3_repairs.SWEEP, coverage.SWEEP)
+OTHER_SWEEPS = (
+    cql_options.SWEEP,
+    q_in_training.SWEEP,
+    staying_near.SWEEP,
+    td3_repairs.SWEEP,
+    coverage.SWEEP,
+)
 SWEEPS = ALPHA_SWEEPS | {one.name: one for one in OTHER_SWEEPS}
 FILES = {sweep.stem(name): (sweep, name) for sweep in SWEEPS.values() for name in sweep.datasets}
 each_file = pytest.mark.parametrize("stem", FILES)
@@ -212,6 +219,21 @@ def test_each_change_of_the_options_trains_what_it_says(tmp_path: Path) -> None:
     committed, _ = precomputed.load(cql_options.SWEEP.stem("pendulum/medium-v0"))
     beliefs = committed["believed"].mean(1)
     assert len(set(beliefs.tolist())) == len(cql_options.CHANGES)
+
+
+def test_each_change_of_what_is_imitated_trains_what_it_says(tmp_path: Path) -> None:
+    """The best half is half of the episodes, and near the master the same rows teach the critic."""
+    replay = load_dataset("pendulum/replay-v0")
+    half = staying_near.only_best(replay, 0.5)
+    assert len(half.episode_returns()) == len(replay.episode_returns()) / 2
+    assert half.episode_returns().min() >= np.median(replay.episode_returns())
+    copied = staying_near.with_master(replay, num_steps=12).transitions
+    np.testing.assert_array_equal(copied.actions, replay.transitions.actions)
+    assert (copied.next_actions != copied.actions).mean() > 0.9
+    tried = ("best half only", "near the master")
+    arrays, _ = precomputed.read(short_run(staying_near.SWEEP, tried, tmp_path))
+    assert arrays["changes"].tolist() == list(tried) and finite(arrays)
+    assert (arrays["distance"][0] != arrays["distance"][1]).all()
 
 
 def test_each_repair_taken_away_trains_another_agent(tmp_path: Path) -> None:

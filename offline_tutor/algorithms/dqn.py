@@ -29,10 +29,10 @@ from offline_tutor.types import (
 
 
 class Config(Hyperparameters):
-    """Hyper-parameters; all defaults but epsilon are from the CQL authors' Atari code.
+    """Hyper-parameters; defaults, but for epsilon, are the CQL authors' for Atari.
 
     The target network moves a fraction `tau` of the way every `target_period` updates:
-    tau 1 is the paper's hard update, tau .005 with period 1 the soft one of TD3 and
+    tau 1 is the paper's hard update, tau 0.005 with period 1 the soft one of TD3 and
     SAC.
     """
 

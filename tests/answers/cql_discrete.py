@@ -2,6 +2,11 @@
 
 ANSWERS: dict[str, dict[str, str]] = {
     "cql-penalty": {
+        "overflow": """
+def penalty(q, actions):
+    soft = jnp.log(jnp.sum(jnp.exp(q), axis=1))
+    return jnp.mean(soft - q[jnp.arange(len(q)), actions])
+""",
         "sign of the penalty": """
 def penalty(q, actions):
     data = jnp.take_along_axis(q, actions[:, None], axis=1)[:, 0]
@@ -9,7 +14,7 @@ def penalty(q, actions):
 """,
         "nothing holds up": """
 def penalty(q, actions):
-    return jnp.mean(jnp.log(jnp.sum(jnp.exp(q), axis=1)))
+    return jnp.mean(jax.nn.logsumexp(q, axis=1))
 """,
         "the policy's own action": """
 def penalty(q, actions):
@@ -72,7 +77,7 @@ def soft_maximum(q):
 """,
     },
     "penalty-force": {
-        "gradient in place of the force": """
+        "gradient instead of the force": """
 def force(q, behaviour, alpha):
     def loss(q):
         return alpha * (jax.nn.logsumexp(q) - jnp.sum(behaviour * q))
@@ -94,7 +99,7 @@ def force(q, behaviour, alpha):
     p = jax.nn.softmax(q)
     return alpha * (behaviour - behaviour * p)
 """,
-        "values in place of shares": """
+        "values instead of shares": """
 def force(q, behaviour, alpha):
     return alpha * (behaviour - jnp.exp(q))
 """,

@@ -94,7 +94,7 @@ def td_loss(
     target = rewards + discount * (1 - terminations) * (next_observations @ weights).max(1)
     return jnp.mean((target - mine) ** 2)
 """,
-        "largest value in place of the data's": """
+        "largest value instead of the data's": """
 def td_loss(
     weights, observations, actions, rewards, next_observations, terminations, discount
 ):
@@ -102,7 +102,7 @@ def td_loss(
     next_q = jax.lax.stop_gradient(jnp.max(next_observations @ weights, axis=-1))
     return jnp.mean(jnp.square(rewards + discount * next_q * (1 - terminations) - q))
 """,
-        "sum in place of the mean": """
+        "sum instead of the mean": """
 def td_loss(
     weights, observations, actions, rewards, next_observations, terminations, discount
 ):

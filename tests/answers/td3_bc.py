@@ -23,7 +23,7 @@ def td3_bc_weight(q, alpha):
     size = jnp.abs(q).mean()
     return alpha * jax.lax.stop_gradient(size)
 """,
-        "sum in place of the mean": """
+        "sum instead of the mean": """
 def td3_bc_weight(q, alpha):
     return jax.lax.stop_gradient(alpha / jnp.sum(jnp.abs(q)))
 """,
@@ -75,17 +75,17 @@ def dial(grid, q, actions, alphas):
     clone = np.array([np.mean((a - actions) ** 2) for a in grid])
     return np.array([grid[np.argmin(clone + alpha * q)] for alpha in alphas])
 """,
-        "the worst in place of the best": """
+        "the worst instead of the best": """
 def dial(grid, q, actions, alphas):
     clone = np.array([np.mean((a - actions) ** 2) for a in grid])
     return np.array([grid[np.argmax(clone - alpha * q)] for alpha in alphas])
 """,
-        "the nearest row in place of all": """
+        "the nearest row instead of all": """
 def dial(grid, q, actions, alphas):
     nearest = np.abs(grid[:, None] - actions[None, :]).min(axis=1)
     return grid[np.argmin(nearest**2 - alphas[:, None] * q, axis=1)]
 """,
-        "a place's number in place of the place": """
+        "a place's number instead of the place": """
 def dial(grid, q, actions, alphas):
     clone = np.array([np.mean((a - actions) ** 2) for a in grid])
     return np.argmin(clone - alphas[:, None] * q, axis=1)

@@ -29,14 +29,14 @@ from offline_tutor.book.precomputed.sweep import Arrays, Sweep, train_each
 from offline_tutor.data import Dataset, from_arrays, load_dataset
 from offline_tutor.environments import Pendulum
 from offline_tutor.training import train
-from offline_tutor.types import Transitions
+from offline_tutor.types import Array, Transitions
 
 PENDULUM = Pendulum()
 SUCCESS = -300.0  # the return above which an episode of the replay counts as one
 HOPELESS = -550.0  # below this none of its episodes ends with the pendulum upright
 NOISE = 0.1 * PENDULUM.max_torque  # of the medium record's torques
 
-Torques = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+Torques = Callable[[Array, np.random.Generator], np.ndarray]
 
 
 def single_steps(rows: Transitions) -> Dataset:
@@ -56,19 +56,19 @@ def take(dataset: Dataset, rows: Any) -> Transitions:
     return jax.tree.map(lambda column: np.asarray(column)[rows], dataset.transitions)
 
 
-def try_out(observations: np.ndarray, torques: np.ndarray) -> Transitions:
+def try_out(observations: Array, torques: Array) -> Transitions:
     """One step of the simulator from each observed state, with each torque."""
     cos, sin, speed = observations.T
     states = jnp.stack([jnp.arctan2(sin, cos), speed], axis=1)
     actions = jnp.asarray(torques, jnp.float32)
     after = jax.vmap(PENDULUM.transition)(states, actions)
-    rewards = jax.vmap(lambda *step: PENDULUM.reward(*step, None))(states, actions, after)
+    rewards = jax.vmap(lambda s, a, t: PENDULUM.reward(s, a, t, None))(states, actions, after)
     seen = jax.vmap(lambda state: PENDULUM.observation(state, None))(after)
     columns = (observations, actions, rewards, seen, np.zeros(len(states)))
     return Transitions(*(np.asarray(column, np.float32) for column in columns))
 
 
-def random_torques(observations: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def random_torques(observations: Array, rng: np.random.Generator) -> np.ndarray:
     """Any torque in any state."""
     return rng.uniform(-PENDULUM.max_torque, PENDULUM.max_torque, size=(len(observations), 1))
 
@@ -77,11 +77,19 @@ def clone_of(medium: Dataset, num_steps: int) -> Torques:
     """The torques of one policy, with noise."""
     common = alpha_sweep.NETWORKS
     config = BC.Config(hidden=common["hidden"], actor_learning_rate=common["actor_learning_rate"])
-    options = {"num_steps": num_steps, "batch_size": alpha_sweep.BATCH_SIZE, "seeds": 1}
-    run = train(BC, medium, config=config, normalize=True, progress=False, **options)
+    run = train(
+        BC,
+        medium,
+        config=config,
+        num_steps=num_steps,
+        batch_size=alpha_sweep.BATCH_SIZE,
+        seeds=1,
+        normalize=True,
+        progress=False,
+    )
     policy = run.policy.seed(0)
 
-    def torques(observations: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def torques(observations: Array, rng: np.random.Generator) -> np.ndarray:
         noise = NOISE * rng.normal(size=(len(observations), 1))
         limit = PENDULUM.max_torque
         return np.clip(np.asarray(policy(observations)) + noise, -limit, limit)

@@ -88,7 +88,7 @@ def measure(
     for setting, run in zip(each, train_each(dataset, each, **options), strict=True):
         found = assess(run.policy, dataset)
         if dataset.name == REPLAY:
-            found |= learn_online(*setting, seeds)
+            found.update(learn_online(*setting, seeds))
         yield found
 
 

@@ -34,8 +34,10 @@ def penalty(q: Array, actions: Array) -> Array:
 
 
 def _penalty_case(rng: np.random.Generator) -> Case:
+    # Two of the states have values that an exponential taken by hand does not survive.
+    level = rng.permutation([0.0] * 5 + [150.0, -150.0])
     return {
-        "q": gaussian(rng, 7, 4, scale=1.5),
+        "q": gaussian(rng, 7, 4, scale=1.5) + jnp.asarray(level[:, None], jnp.float32),
         "actions": jnp.asarray(rng.integers(0, 4, size=7)),
     }
 
@@ -60,10 +62,18 @@ PENALTY = Exercise(
     probe=_penalty_probe,
     mistakes=(
         Mistake(
+            "overflow",
+            lambda mine, right, case: not np.isfinite(mine["value"]).all(),
+            "Some values here are near 150 and some near -150, and your penalty of them is not "
+            "finite: `exp` leaves the range of 32-bit numbers at 89. Subtract the largest value of "
+            "a state before `exp` and add it outside the logarithm, or let `jax.nn.logsumexp` do "
+            "it.",
+        ),
+        Mistake(
             "sign of the penalty",
             looks_like(lambda q, actions: -penalty(q, actions)),
-            "The sign is turned round: minimised, this pushes the data's actions down and lifts "
-            "all others. Ask what a step downhill does to the action that the data took.",
+            "The sign is the wrong way round: minimised, this pushes the data's actions down and "
+            "lifts all others. Ask what a step downhill does to the action that the data took.",
         ),
         Mistake(
             "nothing holds up",
@@ -76,7 +86,7 @@ PENALTY = Exercise(
             "the policy's own action",
             looks_like(lambda q, actions: (_soft(q) - q.max(-1)).mean()),
             "What is held up is the policy's best action, not the data's. Then an action that "
-            "nobody tried only has to be the largest to be left in peace.",
+            "the data never took only has to be the largest to be left alone.",
         ),
         Mistake(
             "a hard maximum",
@@ -124,7 +134,7 @@ PENALTY = Exercise(
         Mistake(
             "no gradient",
             no_gradient("q"),
-            "The number is right, and its gradient is zero: a penalty that nobody feels.",
+            "The number is right, and its gradient is zero: training will not feel this penalty.",
         ),
     ),
     hints=(
@@ -133,7 +143,7 @@ PENALTY = Exercise(
         "To read row i at action i, index with `jnp.arange(len(actions))` and `actions` together.",
     ),
     praise="Two lines, and the whole difference between QR-DQN and CQL. It is cross-entropy with Q "
-    "for the scores: the loss of cloning, as a penalty.",
+    "as the scores: the loss of cloning, as a penalty.",
 )
 
 
@@ -233,7 +243,7 @@ SOFT_MAXIMUM = Exercise(
         "Subtract the largest value of each row inside, and add it outside.",
     ),
     praise="The largest exponent becomes 0, so the sum lies between 1 and the number of actions, "
-    "whatever Q is. `jax.nn.logsumexp` does this; now you know why nobody should write it anew.",
+    "whatever Q is. `jax.nn.logsumexp` does this; use it.",
 )
 
 
@@ -267,13 +277,13 @@ FORCE = Exercise(
     case=_force_case,
     choices={
         "a": Choice(
-            "100: the more absurd, the harder",
+            "100: a more absurd value is pushed harder",
             "A squared error would. The penalty's gradient is a share, softmax, and no share "
             "exceeds 1. Now compute it.",
         ),
         "b": Choice(
             "1: as hard as alpha, and no harder",
-            "Yes: its softmax share is as good as 1, and the force is at most alpha, however "
+            "Yes: its softmax share is practically 1, and the force is at most alpha, however "
             "absurd the value is. Now compute it for every action.",
         ),
         "c": Choice(
@@ -284,7 +294,7 @@ FORCE = Exercise(
     },
     mistakes=(
         Mistake(
-            "gradient in place of the force",
+            "gradient instead of the force",
             looks_like(lambda q, behaviour, alpha: -force(q, behaviour, alpha)),
             "This is the gradient. A step goes *down* the loss, so the force on a value is minus "
             "the gradient: upwards for what the data did.",
@@ -301,22 +311,23 @@ FORCE = Exercise(
         Mistake(
             "alpha is missing",
             looks_like(lambda q, behaviour, alpha: force(q, behaviour, 1.0)),
-            "Right, but for the weight: alpha says how much the penalty counts.",
+            "Right, except for the weight: alpha says how much the penalty counts.",
         ),
         Mistake(
-            "values in place of shares",
+            "values instead of shares",
             looks_like(
                 lambda q, behaviour, alpha: alpha * (behaviour - q),
                 lambda q, behaviour, alpha: alpha * (behaviour - jnp.exp(q)),
             ),
             "The push is not as large as the value, nor as its exponential: it is the share of "
-            "the exponentials' sum, so that shares add up to one.",
+            "the exponentials' sum, so that the shares add up to one.",
         ),
         Mistake(
             "weighed by the data",
             looks_like(lambda q, behaviour, alpha: behaviour * alpha * (1 - jax.nn.softmax(q))),
-            "The data's share multiplies here, so an action that nobody took feels nothing. The "
-            "penalty is there for exactly those: the two shares are compared, not multiplied.",
+            "The data's share multiplies here, so an action that the data never took feels "
+            "nothing. The penalty exists for exactly those: the two shares are subtracted, not "
+            "multiplied.",
         ),
     ),
     hints=(
@@ -325,8 +336,8 @@ FORCE = Exercise(
         "is how often the data took b.",
         "Downhill is minus the gradient, and alpha multiplies all of it.",
     ),
-    praise="Data's share less softmax share, nothing else: bounded by alpha, zero in sum, and at "
-    "peace where the two agree.",
+    praise="The data's share minus the softmax share, times alpha: bounded by alpha, zero in sum, "
+    "and zero where the two agree.",
 )
 
 WHEN_NOT = Exercise(
@@ -340,10 +351,10 @@ WHEN_NOT = Exercise(
         "The chapter's dial has two ends, and three datasets. What wins on which?",
         "Think of who chooses alpha, and with what.",
     ),
-    praise="A good answer takes its cases from the tables of the chapter, and says what it would "
-    "look at in a new file before deciding.",
+    praise="A good answer takes its cases from the tables of the chapter, and says what to look at "
+    "in a new file before deciding.",
     rubric=(
-        (1, "perfect or nearly perfect data of one driver: cloning does it, with less"),
+        (1, "perfect or nearly perfect data, or good episodes that can be told: cloning does it"),
         (1, "broad data that show every action: the parent does it, and a large alpha loses"),
         (
             1,
@@ -357,8 +368,8 @@ WHEN_NOT = Exercise(
         ),
         (
             1,
-            "what it would be used for all the same: mixed data, gaps, and what one looks at in a"
-            " file to see that it is such a one",
+            "what CQL remains useful for: mixed data without good whole episodes, and what to look"
+            " at in a file to see that it is such a case",
         ),
     ),
 )

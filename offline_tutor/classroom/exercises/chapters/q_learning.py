@@ -78,9 +78,9 @@ BOOTSTRAP_TARGET = Exercise(
         Mistake(
             "time limits treated as ends",
             looks_like(_bootstrap_by(lambda d, t: 1 - (d | t))),
-            "Where a time limit stopped the clock, this takes the future for worthless. The task "
-            "would have gone on: a pole that stood for 500 steps was not worth less in the last "
-            "of them. Look ahead there as anywhere else.",
+            "Where a time limit stopped the recording, this treats the future as worthless. The "
+            "task would have gone on: a pole that stood for 500 steps was not worth less in the "
+            "last of them. Look ahead there as anywhere else.",
         ),
         Mistake(
             "terminations treated as time limits",
@@ -91,25 +91,25 @@ BOOTSTRAP_TARGET = Exercise(
         Mistake(
             "nothing ends",
             looks_like(_bootstrap_by(lambda d, t: 1.0)),
-            "Rows that end the task look ahead as well. Nothing comes after a termination; what "
-            "the network says of that last observation, nobody ever corrects.",
+            "Rows that end the task look ahead as well. Nothing comes after a termination, and "
+            "what the network says of that last observation is never corrected.",
         ),
         Mistake(
             "ends only",
             looks_like(_bootstrap_by(lambda d, t: d), _bootstrap_by(lambda d, t: d | t)),
-            "The future counts where the task ended, and nowhere else. It is the other way round.",
+            "The future counts only where the task ended. It is the other way round.",
         ),
         Mistake(
             "no reward at the end",
             looks_like(_bootstrap_without_last),
-            "At a termination the target is 0, and the last reward is lost: the one that says how "
-            "it ended. Only what comes *after* is switched off.",
+            "At a termination the target is 0, so the last reward is lost, the one that says how "
+            "it ended. Switch off only what comes *after*.",
         ),
         Mistake(
             "mean over the actions",
             looks_like(_bootstrap_by(_not_ended, lambda q: q.mean(axis=-1))),
-            "This values the next state as if actions were drawn by lot. Q-learning goes on with "
-            "the best of them.",
+            "This values the next state as if its action were drawn at random. Q-learning goes on "
+            "with the best one.",
         ),
         Mistake(
             "maximum over the minibatch",
@@ -125,11 +125,11 @@ BOOTSTRAP_TARGET = Exercise(
     ),
     hints=(
         "The reward, plus the discounted best of what is left, where something is left.",
-        "Two flags stop a recording. After which of them is there really nothing more?",
+        "Two flags stop a recording. After which of them is there really nothing more to earn?",
         "The best action of each row is along the last axis; (1 - d) switches the future off.",
     ),
     praise="`truncations` is not used at all, and that is the point: a time limit says something "
-    "about the recording and nothing about the task.",
+    "about the recording, but nothing about the task.",
 )
 
 
@@ -184,19 +184,19 @@ DOUBLE_TARGET = Exercise(
             "roles exchanged",
             looks_like(_double_by(lambda q, t: pick(q, t.argmax(-1)))),
             "The target network chooses and the trained one values. So each step moves the very "
-            "numbers that it is trained towards, and the target network no longer stands still "
-            "for anybody. Exchange their roles.",
+            "numbers that it is trained towards, and the target network no longer keeps them "
+            "still. Exchange their roles.",
         ),
         Mistake(
             "the target network does both",
             looks_like(_double_by(lambda q, t: t.max(-1))),
-            "This is plain DQN: one network chooses and values, so an error upwards is chosen "
-            "*because* it is large, and then believed.",
+            "This is plain DQN: one network both chooses and values, so a value that is too high "
+            "is chosen *because* it is too high, and then believed.",
         ),
         Mistake(
             "the trained network does both",
             looks_like(_double_by(lambda q, t: q.max(-1))),
-            "The target network is not asked. Without it, targets move with every step.",
+            "The target network is not used. Without it, targets move with every step.",
         ),
         Mistake(
             "smaller of the two",
@@ -204,8 +204,8 @@ DOUBLE_TARGET = Exercise(
                 _double_by(lambda q, t: jnp.minimum(q.max(-1), t.max(-1))),
                 _double_by(lambda q, t: jnp.minimum(q, t).max(-1)),
             ),
-            "The smaller of two opinions is TD3's cure, of a later chapter. Here one network "
-            "chooses an action, and the other is asked about that action alone.",
+            "Taking the smaller of two opinions is TD3's cure, in a later chapter. Here one "
+            "network chooses an action, and the other values that action alone.",
         ),
         Mistake(
             "ends are missed",
@@ -215,13 +215,13 @@ DOUBLE_TARGET = Exercise(
         ),
     ),
     hints=(
-        "Read the two lines of the chapter again: which network stands in the argmax, and which "
-        "one at the very end?",
-        "Compare with `target_values` of DQN: what there is one maximum is here two steps.",
+        "Read the two formulas of the chapter again: which network stands in the argmax, and "
+        "which one at the very end?",
+        "Compare with `target_values` of DQN: one maximum there becomes two steps here.",
         "First the actions, (batch,), by one network; then the other's row at those actions.",
     ),
-    praise="Two lines with two names in them, so that a reader can see who chooses. Exchanged, "
-    "they have the same shapes and much the same numbers: hardly a run would tell.",
+    praise="Two lines with two names, so that a reader can see which network chooses. With the "
+    "networks exchanged, shapes are equal and numbers similar: no single run would show it.",
 )
 
 
@@ -298,32 +298,32 @@ TD_LOSS = Exercise(
         Mistake(
             "gradient through the target",
             looks_like(_td_by(pick, _leave), probe=_td_probe),
-            "The number is right and its gradient is not: it also flows through the target. Then "
-            "a step may close the gap by making the *future* worse, in place of learning from it. "
-            "The target says what should have been said; hold it still.",
+            "The number is right and its gradient is not: it also flows through the target. So "
+            "a step may close the gap by making the *future* look worse instead of learning from "
+            "it. The target is what the value should have been; hold it still.",
         ),
         Mistake(
             "the prediction is held still",
             looks_like(_td_by(lambda q, a: _stop(pick(q, a)), _leave), probe=_td_probe),
             "The gradient flows through the target alone, and the prediction is held still. It "
-            "is the other way round: the prediction is to move towards the target.",
+            "should be the other way round: the prediction moves towards the target.",
         ),
         Mistake(
             "everything is held still",
             no_gradient("weights"),
-            "The number is right, and its gradient is zero: nothing would ever be learned. Only "
-            "the target is to stand still.",
+            "The number is right, and its gradient is zero: nothing would ever be learned. Hold "
+            "only the target still.",
         ),
         Mistake(
-            "largest value in place of the data's",
+            "largest value instead of the data's",
             looks_like(
                 _td_by(lambda q, a: q.max(-1), _stop), _td_by(lambda q, a: q.max(-1), _leave)
             ),
-            "The reward is that of the action which the data took, and the value that is "
-            "corrected is that of the best one. Pick the value of the row's own action.",
+            "The reward belongs to the action that the data took, but the value that is corrected "
+            "belongs to the best one. Pick the value of the row's own action.",
         ),
         Mistake(
-            "sum in place of the mean",
+            "sum instead of the mean",
             looks_like(_td_by(pick, _stop, lambda error: (error**2).sum())),
             "The number is the sum over the rows. With the mean a step does not depend on how "
             "many rows there are.",
@@ -331,17 +331,17 @@ TD_LOSS = Exercise(
         Mistake(
             "error without the square",
             looks_like(_td_by(pick, _stop, jnp.mean), _td_by(pick, _stop, lambda e: abs(e).mean())),
-            "The errors are not squared. Their mean can be zero while every one of them is large, "
-            "and the absolute value seeks a median.",
+            "The errors are not squared. Their plain mean can be zero while all of them are "
+            "large, and the mean of their absolute values asks for a median.",
         ),
     ),
     hints=(
-        "The value of the loss is right. What else does training use of it?",
-        "`weights` stands in the loss twice. Through which of the two should a step go?",
-        "`jax.lax.stop_gradient(x)` is x, and a constant for every gradient.",
+        "The value of the loss is right. What else of the loss does training use?",
+        "`weights` occurs twice in the loss. Through which of the two should the gradient flow?",
+        "`jax.lax.stop_gradient(x)` equals x, but every gradient treats it as a constant.",
     ),
-    praise="One call marks the one thing that is given. In the package the targets are computed "
-    "before the gradient is taken, with other parameters, and so cannot be touched at all.",
+    praise="One call marks what is given. In the package the targets are computed before the "
+    "gradient is taken, from other parameters, so no gradient can reach them at all.",
 )
 
 EXERCISES: tuple[Exercise, ...] = (

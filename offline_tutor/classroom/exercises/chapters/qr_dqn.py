@@ -55,7 +55,7 @@ def _quantile_probe(function: Any, case: Case) -> dict[str, Any]:
     """Value and gradient, and the value with three samples: not a number if that fails."""
     seen = dict(gradients("predicted")(function, case))
     try:
-        return seen | _on_three_samples(function, case)
+        return {**seen, **_on_three_samples(function, case)}
     except (NotDone, NotImplementedError):
         raise
     except Exception:  # with as many samples as predictions it ran, so its shapes are at fault

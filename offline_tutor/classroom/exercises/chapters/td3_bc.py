@@ -68,9 +68,9 @@ TD3_BC_WEIGHT = Exercise(
         Mistake(
             "weight not stopped",
             _has_a_gradient,
-            "The number is right, but a gradient passes through it. Multiplied by the mean of Q it "
-            "lets the actor change the exchange rate in place of its actions: where all values "
-            "have one sign, weight times value is then a constant, and nothing is climbed at all.",
+            "The number is right, but a gradient passes through it. Multiplied by the mean of Q "
+            "it lets the actor change the exchange rate instead of its actions: where all values "
+            "have one sign, weight times value is then a constant, and nothing makes it climb.",
         ),
         Mistake(
             "size of the mean",
@@ -92,14 +92,14 @@ TD3_BC_WEIGHT = Exercise(
             looks_like(
                 lambda q, alpha: jnp.abs(q).mean() / alpha, lambda q, alpha: jnp.abs(q).mean()
             ),
-            "The larger the values, the larger this weight. It should undo their size: if rewards "
-            "are counted in cents in place of dollars, the loss must not notice.",
+            "The larger the values, the larger this weight. It should undo their size: a critic "
+            "that says a hundred times as much must leave the loss as it is.",
         ),
         Mistake(
             "multiplied",
             looks_like(lambda q, alpha: alpha * jnp.abs(q).mean()),
-            "Here the unit of the reward counts twice. Divide by the mean size, and the loss does "
-            "not notice whether rewards are dollars or cents.",
+            "Here the size of Q counts twice. Divide by the mean size, and for a given critic the "
+            "loss no longer depends on the unit in which rewards are counted.",
         ),
         Mistake(
             "alpha is missing",
@@ -108,7 +108,7 @@ TD3_BC_WEIGHT = Exercise(
             "should count against cloning.",
         ),
         Mistake(
-            "sum in place of the mean",
+            "sum instead of the mean",
             looks_like(lambda q, alpha: alpha / jnp.abs(q).sum()),
             "Divided by the sum, a minibatch of 256 climbs eight times less than one of 32. Take "
             "the mean.",
@@ -120,8 +120,8 @@ TD3_BC_WEIGHT = Exercise(
                 lambda q, alpha: alpha / jnp.abs(q).max(),
                 lambda q, alpha: alpha / q.std(),
             ),
-            "A measure of size, and not the one that was asked for: the mean of the absolute "
-            "values.",
+            "This is a measure of size, but not the one that was asked for: the mean of the "
+            "absolute values.",
         ),
     ),
     hints=(
@@ -216,8 +216,8 @@ TD3_BC_LOSS = Exercise(
             "weight not stopped",
             where_value_is_right(looks_like(_bc_loss(_unstopped), probe=_by_proposal)),
             "Now nothing is stopped: the value is right, and the gradient also passes through the "
-            "weight. The actor can then change the exchange rate in place of its actions. One of "
-            "the two places where Q occurs is a number that only rescales.",
+            "weight. The actor can then change the exchange rate instead of its actions. In one of "
+            "its two places Q is a number that only rescales.",
         ),
         Mistake(
             "cloning stopped",
@@ -244,8 +244,8 @@ TD3_BC_LOSS = Exercise(
         Mistake(
             "sum over the components",
             looks_like(_bc_loss(td3_bc_weight, lambda gap: (gap**2).sum(axis=-1).mean())),
-            "The distance is summed over the numbers of an action, as the paper has it. This book "
-            "follows the authors' code, and so every published number: the mean over all of them.",
+            "The distance is summed over the numbers of an action. The paper does not say how they "
+            "are combined; this book follows the authors' code, which takes the mean over all.",
         ),
         Mistake(
             "alpha on the wrong term",
@@ -265,8 +265,8 @@ TD3_BC_LOSS = Exercise(
                 _bc_loss(lambda value, alpha: alpha * jnp.ones(())),
                 _bc_loss(lambda value, alpha: jnp.ones(())),
             ),
-            "The value counts in its own unit: rewards in cents would make the actor a hundred "
-            "times as greedy. Divide by the mean size of Q.",
+            "The value counts in its own unit: a critic that says a hundred times as much would "
+            "make the actor a hundred times as greedy. Divide by the mean size of Q.",
         ),
         Mistake(
             "distance without the square",
@@ -364,11 +364,11 @@ DIAL = Exercise(
             "distance to the data?",
         ),
         Mistake(
-            "the worst in place of the best",
+            "the worst instead of the best",
             looks_like(
                 _dial_by(lambda grid, q, actions, alphas: alphas * q - _apart(grid, actions))
             ),
-            "These are the places where the loss is *largest*. A loss is made small.",
+            "These are the places where the loss is *largest*. A loss is to be made small.",
         ),
         Mistake(
             "away from the critic",
@@ -382,11 +382,11 @@ DIAL = Exercise(
             looks_like(
                 _dial_by(lambda grid, q, actions, alphas: alphas * _apart(grid, actions) - q)
             ),
-            "The dial is turned round: with 0 it should clone, and at its other end climb. Alpha "
-            "weighs the value.",
+            "The dial is the wrong way round: with 0 it should clone, and with a large alpha "
+            "climb. Alpha weighs the value.",
         ),
         Mistake(
-            "the nearest row in place of all",
+            "the nearest row instead of all",
             looks_like(
                 _dial_by(
                     lambda grid, q, actions, alphas: (
@@ -394,8 +394,8 @@ DIAL = Exercise(
                     )
                 )
             ),
-            "The distance to the nearest row that the data holds: a fine idea, which later "
-            "algorithms had, and not this one. Cloning's loss is the mean over all rows.",
+            "This is the distance to the nearest row of the data. That is a fine idea, which later "
+            "algorithms had, but TD3+BC takes the mean over all rows.",
         ),
         Mistake(
             "the distance without its square",
@@ -410,7 +410,7 @@ DIAL = Exercise(
             "asks for the squared one.",
         ),
         Mistake(
-            "a place's number in place of the place",
+            "a place's number instead of the place",
             looks_like(lambda **case: np.searchsorted(case["grid"], dial(**case) - 1e-9)),
             "These are numbers of places in the grid. Return the actions that stand there.",
         ),
