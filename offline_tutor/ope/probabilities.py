@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import numpy as np
 
 from offline_tutor.algorithms import BC_DISCRETE
 from offline_tutor.data import Dataset
 from offline_tutor.networks import mlp
+from offline_tutor.ope.logged import Probabilities
 from offline_tutor.policies import Policy
 from offline_tutor.training import train
-
-# From observations (n, observation) to the probabilities of all actions, (n, actions).
-Probabilities = Callable[[np.ndarray], Any]
 
 
 def deterministic(policy: Policy) -> Probabilities:
