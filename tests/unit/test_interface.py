@@ -236,7 +236,7 @@ def test_help_of_a_configuration_says_what_its_fields_mean() -> None:
     text = TD3_BC.Config.__doc__
     assert text is not None and text.startswith("TD3's, and one more.\n\nFields:\n")
     for line in (
-        "hidden: tuple[int, ...] = (256, 256)  # widths of the hidden layers of actor and critics",
+        "hidden: tuple[int, ...] = (256, 256)  # hidden widths of actor and critics",
         "alpha: float = 2.5  # weight of the value against cloning; section 5 of the paper",
     ):
         assert f"    {line}" in text.splitlines()
