@@ -13,7 +13,7 @@ from offline_tutor.types import Array, Number, Params
 
 
 class MLP(nn.Module):
-    """Dense layers with ReLU between them: the network of every paper in this book."""
+    """Dense layers with ReLU between them: the network of all experiments here."""
 
     sizes: tuple[int, ...]  # outputs of each layer, the last one included
 

@@ -139,7 +139,7 @@ def explore(state: State, observations: Array, key: Array, config: Config) -> Ar
 
 
 def value(state: State, observations: Array, config: Config) -> Array:
-    """What the first critic believes that the deployed policy is worth: (batch,)."""
+    """What the first critic says of the deployed action, entropy included: (batch,)."""
     return values(state.critic[:1], observations, act(state, observations, config))[0]
 
 

@@ -1,9 +1,8 @@
 """TD3 + behaviour cloning (Fujimoto and Gu 2021): TD3 with one loss replaced.
 
 The actor still looks for the action that the critic likes best, but stays close to what
-the data did. Paper and authors' code differ twice; this follows the code, as every
-published number does: the squared distance is averaged over action dimensions (the
-paper sums), and the weight divides by the mean |Q| of the policy's own actions
+the data did. Where paper and authors' code differ, this follows the code: the squared
+distance is averaged over action dimensions, and the weight divides by the mean |Q| of the policy's own actions
 (equation 5 has the data's). States may be normalised: `train(..., normalize=True)`.
 """
 
