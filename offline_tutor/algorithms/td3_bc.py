@@ -2,8 +2,9 @@
 
 The actor still looks for the action that the critic likes best, but stays close to what
 the data did. Where paper and authors' code differ, this follows the code: the squared
-distance is averaged over action dimensions, and the weight divides by the mean |Q| of the policy's own actions
-(equation 5 has the data's). States may be normalised: `train(..., normalize=True)`.
+distance is averaged over action dimensions, and the weight divides by the mean |Q| of
+the policy's own actions (equation 5 has the data's). States may be normalised:
+`train(..., normalize=True)`.
 """
 
 from dataclasses import replace
