@@ -45,6 +45,7 @@ SPEAKER: dict[Old, New] = {
     r"<script>": r"</main><script>",
     r"<h4 class": r"<h4 aria-level=\"2\" class",
     r"<select ": r"<select aria-label=\"Layout\" ",
+    r"<div id=\"speaker-controls\"": r"<div id=\"speaker-controls\" tabindex=\"0\"",
     "currentSlide = document.createElement( 'iframe' );": "currentSlide = "
     "document.createElement( 'iframe' ); currentSlide.title = 'This slide';",
     "upcomingSlide = document.createElement( 'iframe' );": "upcomingSlide = "

@@ -206,7 +206,7 @@ def conservative_gap(
     log_here: Array,
     log_there: Array,
 ) -> Array:
-    """How far a critic stands above what it says of the data's actions, mean over rows: ().
+    """How far a critic stands above its values of the data's actions, mean: ().
 
     `q`: a function of observations (..., observation) and actions (..., action): (...). `here`,
     `there`: (batch, n, action), actions that the policy would take in `observations` and in

@@ -248,7 +248,7 @@ SOFT_MAXIMUM = Exercise(
 
 
 def force(q: Array, behaviour: Array, alpha: float) -> Array:
-    """The force of CQL's penalty on each value of one state, upwards positive: (actions,).
+    """The force of CQL's penalty on each value of a state, upwards positive.
 
     `q`: (actions,). `behaviour`: (actions,), the shares in which the data took each action.
     """

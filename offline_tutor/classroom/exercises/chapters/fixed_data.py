@@ -19,7 +19,7 @@ def seen_targets(
     discount: float,
     worst: float,
 ) -> np.ndarray:
-    """Targets of fitted Q iteration that ask only about actions that were seen: (rows,).
+    """Targets of fitted Q iteration that ask only about seen actions: (rows,).
 
     `q`: (states, actions), the table; `seen`: its shape, bool. `worst`: what an action that was
     not seen is taken to be worth. `rewards`, `next_states`, `terminations`: (rows,).

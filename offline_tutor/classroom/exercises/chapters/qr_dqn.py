@@ -29,7 +29,7 @@ from offline_tutor.types import Array
 
 
 def quantile_loss(predicted: Array, fractions: Array, targets: Array, kappa: float) -> Array:
-    """Quantile Huber loss: (batch,), the mean over targets and the sum over predictions.
+    """Quantile Huber loss: (batch,), mean over targets and sum over predictions.
 
     `predicted`: (batch, quantiles). `fractions`: (quantiles,), what share of the targets should
     lie below each. `targets`: (batch, samples).
@@ -343,7 +343,7 @@ QUANTILE_TARGETS = Exercise(
 
 
 def best_prediction(returns: np.ndarray, fraction: float) -> float:
-    """The one of the returns that predicts them best, by the mean pinball loss at a fraction.
+    """The return that predicts all of them best, by the mean pinball loss.
 
     `returns`: (n,). The loss of an error, return less prediction, is its size times `fraction`
     where the return lies above, and times 1 - `fraction` where it lies below.

@@ -200,7 +200,7 @@ TD3_TARGET = Exercise(
 
 
 def follow(start: np.ndarray, online: np.ndarray, tau: float, delay: int) -> np.ndarray:
-    """A target network's parameters after each step of the critics: (steps, parameters).
+    """A target network's parameters after each critic step: (steps, parameters).
 
     `start`: (parameters,), the target's before the first step. `online`: (steps, parameters), the
     critic's after each step. After each `delay`-th step the target moves by the share `tau`.

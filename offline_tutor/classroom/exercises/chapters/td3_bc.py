@@ -33,7 +33,7 @@ from offline_tutor.types import Array
 
 
 def td3_bc_weight(q: Array, alpha: float) -> Array:
-    """The weight of the value term, (): alpha over the mean size of Q, a number without gradient.
+    """The value term's weight, (): alpha over the mean size of Q; no gradient.
 
     `q`: (batch,), what the critic says of the policy's own actions.
     """
@@ -287,7 +287,7 @@ TD3_BC_LOSS = Exercise(
 
 
 def dial(grid: np.ndarray, q: np.ndarray, actions: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-    """Where an actor goes in one state, for each alpha: (settings,), elements of `grid`.
+    """Where an actor goes in one state, for each alpha: (settings,), out of `grid`.
 
     `grid`: (places,), the actions it may choose. `q`: (places,), what the critic says of each, over
     its mean size. `actions`: (rows,), what the data did there. `alphas`: (settings,).
