@@ -35,8 +35,9 @@ class Transitions(NamedTuple):
         next_observations: like `observations`: what the action led to.
         terminations: (n,) bool, True where the task itself ended. A time limit is not a
             termination: the task would have gone on, so values are still bootstrapped there.
-        next_actions: like `actions`: what the record did next. Only in data that
-            `Dataset.with_next_actions` made, for algorithms that ask for it.
+        next_actions: for algorithms that ask for it. Like `actions`, what the record did next, from
+            `Dataset.with_next_actions`; or what a policy would do, from `offline_tutor.ope`, where
+            discrete actions have their probabilities, (n, actions).
     """
 
     observations: Array

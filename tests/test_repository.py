@@ -18,6 +18,32 @@ HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="ut
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
+TOP = {
+    ".binder",
+    ".ci",
+    ".gitattributes",
+    ".github",
+    ".gitignore",
+    ".pre-commit-config.yaml",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "LICENSE-TEXT",
+    "Makefile",
+    "README.md",
+    "_config.yml",
+    "_toc.yml",
+    "benchmarks",
+    "book",
+    "notebooks",
+    "offline_tutor",
+    "pyproject.toml",
+    "requirements.txt",
+    "tests",
+    "tools",
+}
+
 # What Colab had when this was written; a chapter's first cell must not have to change it.
 COLAB = {
     "filelock": "3.32.3",
@@ -45,6 +71,16 @@ def test_hook_passes_on_every_file(hook: str) -> None:
         command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_nothing_stands_at_the_top_by_mistake() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git repository, so there is no list of files")
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    found = {name.partition("/")[0] for name in listed.stdout.splitlines()}
+    assert found - TOP == set(), "a program left these, or TOP should list them"
 
 
 def test_colab_meets_every_requirement_that_it_knows() -> None:

@@ -24,7 +24,7 @@ class Evaluation:
         values: (seeds, episodes), the policy's value at the start of every recorded
             episode. Their mean over *initial* states is the estimate; a mean over all
             recorded states would say what the policy is worth from where others led.
-        before: the same after half of the steps.
+        before: the same after half of the steps; NaN if there was only one.
         run: the training run, with its metrics.
     """
 
@@ -39,14 +39,14 @@ class Evaluation:
 
     @property
     def settled(self) -> bool:
-        """Whether the second half of training moved the estimate by less than a tenth.
+        """Whether the second half of training moved no seed's estimate by over a tenth.
 
-        Measured against the spread of the values over starts and seeds, or a tenth of
-        their size if that is more: an evaluation that diverges never passes.
+        A tenth of what it was before, or of its spread over the starts if that is more.
         """
-        moved = abs(self.values.mean() - self.before.mean())
-        scale = max(self.values.std(), 0.1 * abs(self.before.mean()))
-        return bool(np.isfinite(moved) and moved <= 0.1 * scale + 1e-6)
+        before = self.before.mean(1)
+        moved = np.abs(self.values.mean(1) - before)
+        scale = np.maximum(np.abs(before), self.before.std(1))
+        return bool((moved <= 0.1 * scale).all())
 
 
 def fitted_q_evaluation(
@@ -75,6 +75,7 @@ def fitted_q_evaluation(
 
     Raises:
         ValueError: where the policy gives something else for the record's observations.
+        KeyboardInterrupt: where Ctrl-C ended the training.
     """
     discrete = isinstance(dataset.spec.actions, Discrete)
     rows = dataset.transitions
@@ -102,7 +103,10 @@ def fitted_q_evaluation(
         callbacks=[record],
         progress=False,
     )
-    return Evaluation(found[-1], found[0], run)
+    if not run.finished:
+        raise KeyboardInterrupt
+    before = found[0] if len(found) > 1 else np.full_like(found[0], np.nan)
+    return Evaluation(found[-1], before, run)
 
 
 def _values(fitted: Policy, observations: np.ndarray, actions: np.ndarray) -> Any:

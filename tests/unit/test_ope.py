@@ -13,7 +13,7 @@ import pytest
 
 from offline_tutor.data import DatasetError, from_arrays
 from offline_tutor.ope import importance
-from offline_tutor.ope.evaluate import fitted_q_evaluation
+from offline_tutor.ope.evaluate import Evaluation, fitted_q_evaluation
 from offline_tutor.ope.fqe import FQE
 from offline_tutor.ope.logged import logged
 from offline_tutor.ope.resampling import episode_interval
@@ -315,3 +315,19 @@ def test_a_policy_of_other_actions_is_refused() -> None:
     dataset, _, _ = walk(continuous=False)
     with pytest.raises(ValueError, match=r"policy gives an array .* it must give .*, 2\)"):
         fitted_q_evaluation(always(0.2, 0.3, 0.5), dataset, num_steps=2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "settled"),
+    [
+        ([[9.0, 11.0], [10.0, 12.0]], [[9.5, 11.0], [10.0, 11.5]], True),
+        ([[9.0, 11.0], [10.0, 12.0]], [[9.0, 11.0], [14.0, 12.0]], False),  # one seed moved
+        ([[9.0, 11.0]], [[900.0, -3000.0]], False),  # it diverges, and its spread with it
+        ([[-1.0, 1.0]], [[-0.95, 1.05]], True),  # near 0, within a tenth of the spread
+        ([[np.nan, np.nan]], [[1.0, 1.0]], False),  # one record only
+        ([[1.0, 1.0]], [[np.nan, 1.0]], False),
+    ],
+)
+def test_what_moves_has_not_settled(before: Any, after: Any, settled: bool) -> None:
+    found = Evaluation(np.array(after), np.array(before), run=None)  # type: ignore[arg-type]
+    assert found.settled == settled

@@ -35,6 +35,7 @@ def learning_curves(
 ) -> None:
     """Draw a thin line per seed, a thick one for their mean, and its 95 % interval.
 
+    Of two seeds there is no interval: it would be thirteen standard errors wide to either side.
     The line of a seed that diverged ends in a cross, and the mean continues without that seed.
 
     Args:
@@ -56,7 +57,7 @@ def learning_curves(
         ax.plot(steps[last], values[last, seed], color=color, marker="x", linestyle="none")
     finite = [row[np.isfinite(row)] for row in values]
     ax.plot(steps, [row.mean() for row in finite], color=color, linewidth=2.5)
-    if len(finite) and min(map(len, finite)) > 1:
+    if len(finite) and min(map(len, finite)) > 2:
         _, low, high = np.transpose([mean_interval(row) for row in finite])
         ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
     ax.margins(y=0.2)  # room for the labels of references

@@ -21,12 +21,16 @@ Figures = Figure | Sequence[Figure]
 
 # The paper's colour is the book's, JupyterLab's, Colab's or the system's, whichever is defined.
 # The second rule removes the white box that the book's theme puts behind outputs in dark mode.
+# Where there is room, drawings grow to 140 %, and two or three fill the book's column; on a phone
+# they do not, since the last one would be larger than those that share a row.
 STYLE = """<style>
 .ot-figure{margin:0 0 .75em;padding:0!important;color:inherit;\
 --ot-paper:var(--pst-color-background,var(--jp-layout-color0,var(--colab-primary-surface-color,Canvas)))}
 html[data-theme=dark] .bd-content div.cell_output .text_html:has([class^=ot-])\
 {background:none!important;color:inherit!important;padding:0!important}
 .ot-panels{display:flex;flex-wrap:wrap;align-items:flex-start;gap:.5em 1em}
+.ot-panels svg{max-width:min(100%,var(--ot-width))}
+@media(min-width:48rem){.ot-panels svg{max-width:min(100%,1.4*var(--ot-width))}}
 .ot-figure figcaption{font-size:.9em;font-weight:inherit;color:inherit!important;\
 text-align:left!important;margin-top:.35em}
 .ot-table{overflow-x:auto;margin:0 0 .75em}

@@ -49,9 +49,9 @@ def svg_element(
     """Return an `<svg>` whose last child holds the parts, so that a slider can replace them.
 
     In a row it shrinks to 80 % of its width before it wraps, so that text of 13 pixels remains
-    legible. Where there is room it grows to 140 %, and two or three fill the book's column.
+    legible. The style sheet of `page.py` says how far it may grow.
     """
-    room = f"flex:1 1 {0.8 * width:.0f}px;max-width:min(100%,{1.4 * width:.0f}px);height:auto"
+    room = f"flex:1 1 {0.8 * width:.0f}px;--ot-width:{width:g}px;height:auto"
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
         f'style="{room}" fill="currentColor" stroke-linejoin="round" font-family="inherit" '
