@@ -38,6 +38,37 @@ def mlp(params: Params, x: Array) -> Array:
     return MLP(sizes).apply({"params": params}, x)
 
 
+class NormedMLP(nn.Module):
+    """An MLP with layer normalisation (Ba et al. 2016) after each ReLU.
+
+    Hidden values are brought to mean 0 and variance 1 in every input, so that a network cannot
+    answer ever larger numbers to inputs that lie ever further from what it was trained on.
+    """
+
+    sizes: tuple[int, ...]  # outputs of each layer, the last one included
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        for i, size in enumerate(self.sizes):
+            norm = nn.LayerNorm(param_dtype=float, name=f"norm{i}")
+            x = x if i == 0 else norm(nn.relu(x))
+            x = nn.Dense(size, param_dtype=float, name=f"layer{i}")(x)
+        return x
+
+
+@partial(jax.jit, static_argnames=("inputs", "sizes"))
+def init_normed_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
+    """Parameters of a `NormedMLP`: as `init_mlp`, and norms that change nothing yet."""
+    return NormedMLP(sizes).init(key, jnp.zeros(inputs))["params"]
+
+
+def normed_mlp(params: Params, x: Array) -> Array:
+    """The output of a `NormedMLP`, (..., outputs), at `x`, (..., inputs)."""
+    layers = sorted(name for name in params if name.startswith("layer"))
+    sizes = tuple(params[name]["bias"].size for name in layers)
+    return NormedMLP(sizes).apply({"params": params}, x)
+
+
 def gradient_step(
     loss: Callable[[Any], Array],
     params: Any,

@@ -59,7 +59,7 @@ def _run(asked: list[str]) -> int:
     }
     if asked[:1] == ["train"]:
         return _train_with(asked[1:], options)
-    from offline_tutor.cli import datasets, evaluate, grade
+    from offline_tutor.cli import datasets, evaluate, grade, judge
 
     if asked[:1] == ["grade"]:  # what protects machine and marks is for those who ask
         name = "offline-tutor grade"
@@ -68,6 +68,7 @@ def _run(asked: list[str]) -> int:
         "datasets": datasets.run,
         "train": _train,
         "evaluate": evaluate.run,
+        "judge": judge.run,
         "grade": grade.run,
     }
     if asked and not asked[0].startswith("-") and asked[0] not in commands:

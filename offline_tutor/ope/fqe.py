@@ -1,10 +1,10 @@
 """Fitted Q evaluation (Le, Voloshin and Yue 2019): DQN with its targets replaced.
 
 Where Q-learning asks for the best next action, this asks what a given policy would do.
-The answer stands in the rows, as `next_actions`: probabilities, (batch, actions), where
-actions are discrete, and one action, (batch, action), where they are continuous. No
-policy is trained: in the end the network is asked for the value of the policy's own
-actions at the starts of episodes.
+The answer stands in the rows, as `next_actions`, (batch, policies, actions), for
+several policies at once: the probabilities of all actions where they are discrete, and
+one action where they are continuous. No policy is trained: in the end the network is
+asked for the value of the policy's own actions at the starts of episodes.
 """
 
 from dataclasses import dataclass, replace
@@ -14,35 +14,54 @@ import jax.numpy as jnp
 
 from offline_tutor.algorithms import dqn
 from offline_tutor.algorithms.algorithm import CriticLoss, Init, TargetValues
-from offline_tutor.algorithms.dqn import DQN, QLearning, State, fresh_state
-from offline_tutor.networks import init_mlp, mlp
+from offline_tutor.algorithms.dqn import DQN, QLearning, State, fresh_state, take
+from offline_tutor.networks import init_mlp, init_normed_mlp, mlp, normed_mlp
 from offline_tutor.types import Array, Params, PerRow, Scalar, Spec, Transitions
 
 
 class Config(dqn.Config):
-    """DQN's, with a target that follows slowly."""
+    """DQN's, with a target that follows softly, and layer normalisation."""
 
     learning_rate: float = 1e-3  # Adam's
-    tau: float = 0.005  # how far the target network moves towards the trained one
+    tau: float = 0.02  # how far the target network moves towards the trained one
     target_period: int = 1  # updates from one of its moves to the next
+    layer_norm: bool = (
+        True  # after each ReLU: it keeps values of unseen actions in check
+    )
+    policy: float = 0.0  # which of the policies in the rows is judged, counted from 0
 
 
-def next_actions(batch: Transitions) -> Array:
-    """What the policy would do next. Raises ValueError where the rows do not say."""
-    if batch.next_actions is None:
+def init_network(key: Array, config: Config, inputs: int, outputs: int) -> Params:
+    """A fresh network, with layer normalisation or without."""
+    init = init_normed_mlp if config.layer_norm else init_mlp
+    return init(key, inputs, (*config.hidden, outputs))
+
+
+def values(network: Params, observations: Array, config: Config) -> Array:
+    """What the network thinks each action is worth: (batch, actions)."""
+    return (normed_mlp if config.layer_norm else mlp)(network, observations)
+
+
+def next_actions(batch: Transitions, config: Config) -> Array:
+    """What the policy would do next, (batch, actions) or (batch, action).
+
+    Raises ValueError where the rows do not say it.
+    """
+    if batch.next_actions is None or batch.next_actions.ndim != 3:
         raise ValueError(
-            "the rows do not say what a policy would do next: fitted_q_evaluation in "
-            "offline_tutor.ope asks it and trains"
+            "the rows do not say what policies would do next: fitted_q_evaluation in "
+            "offline_tutor.ope asks them and trains"
         )
-    return batch.next_actions
+    policy = jnp.asarray(config.policy, int)
+    return jnp.take(batch.next_actions, policy, axis=1)
 
 
 def target_values(
     state: State, batch: Transitions, key: Array, config: Config
 ) -> PerRow:
     """Bootstrapped targets for Q(s, a), (batch,), if the policy goes on."""
-    q = dqn.values(state.target_network, batch.next_observations, config)
-    next_q = (next_actions(batch) * q).sum(-1)
+    q = values(state.target_network, batch.next_observations, config)
+    next_q = (next_actions(batch, config) * q).sum(-1)
     return batch.rewards + config.discount * (1 - batch.terminations) * next_q
 
 
@@ -55,31 +74,47 @@ def loss(
     config: Config,
 ) -> Scalar:
     """Mean squared temporal-difference error: unlike Huber's, least at the mean."""
-    q = dqn.take(dqn.values(network, batch.observations, config), batch.actions)
+    q = take(values(network, batch.observations, config), batch.actions)
     return ((q - targets) ** 2).mean()
 
 
-FQE = replace(DQN, name="fqe", Config=Config, target_values=target_values, loss=loss)
+def init(key: Array, config: Config, spec: Spec) -> State:
+    """A fresh state. Raises ValueError where the actions are continuous."""
+    network = init_network(key, config, spec.observation_dim, spec.num_actions)
+    return fresh_state(network, config.learning_rate)
 
 
-def q_values(network: Params, observations: Array, actions: Array) -> PerRow:
+FQE = replace(
+    DQN,
+    name="fqe",
+    Config=Config,
+    init=init,
+    values=values,
+    target_values=target_values,
+    loss=loss,
+)
+
+
+def q_values(
+    network: Params, observations: Array, actions: Array, config: Config
+) -> PerRow:
     """What continuous actions are worth: (batch,)."""
-    return mlp(network, jnp.concatenate([observations, actions], axis=-1)).squeeze(-1)
+    pairs = jnp.concatenate([observations, actions], axis=-1)
+    return values(network, pairs, config).squeeze(-1)
 
 
 def init_continuous(key: Array, config: Config, spec: Spec) -> State:
     """A fresh state. Raises ValueError where the actions are discrete."""
     inputs = spec.observation_dim + spec.action_dim
-    network = init_mlp(key, inputs, (*config.hidden, 1))
-    return fresh_state(network, config.learning_rate)
+    return fresh_state(init_network(key, config, inputs, 1), config.learning_rate)
 
 
 def target_values_continuous(
     state: State, batch: Transitions, key: Array, config: Config
 ) -> PerRow:
     """The same where actions are continuous."""
-    observations, actions = batch.next_observations, next_actions(batch)
-    next_q = q_values(state.target_network, observations, actions)
+    actions = next_actions(batch, config)
+    next_q = q_values(state.target_network, batch.next_observations, actions, config)
     return batch.rewards + config.discount * (1 - batch.terminations) * next_q
 
 
@@ -92,7 +127,7 @@ def loss_continuous(
     config: Config,
 ) -> Scalar:
     """The same where actions are continuous."""
-    q = q_values(network, batch.observations, batch.actions)
+    q = q_values(network, batch.observations, batch.actions, config)
     return ((q - targets) ** 2).mean()
 
 

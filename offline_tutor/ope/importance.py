@@ -84,9 +84,9 @@ def doubly_robust(
 
     Args:
         ratios, rewards: (episodes, steps).
-        values_taken: (episodes, steps), what the estimate says of the recorded actions.
-        values: (episodes, steps), what it says of the policy: the mean over its
-        actions. alive: (episodes, steps) bool, True up to an episode's last step.
+        values_taken: (episodes, steps), the estimate's values of the recorded actions.
+        values: (episodes, steps), those of the policy: the mean over its actions.
+        alive: (episodes, steps) bool, True up to an episode's last step.
         discount: what a reward one step later is worth now.
     """
     estimate = np.zeros(len(ratios))

@@ -45,8 +45,7 @@ def logged(
     Args:
         dataset: the record.
         policy: from observations, (n, observation), to the probabilities of all
-        actions,
-            (n, actions).
+            actions, (n, actions).
         behaviour: the probability with which each action was recorded, (rows,), if the
             record has it; else a function like `policy`, such as a clone's
             (`cloned_behaviour`).
@@ -118,9 +117,7 @@ def _all_actions(dataset: Dataset, function: Probabilities, name: str) -> np.nda
 
 
 def _check_propensities(dataset: Dataset, recorded: np.ndarray) -> None:
-    """A ValueError unless every recorded action had a probability above 0, and at most
-    1.
-    """
+    """A ValueError unless each recorded action had a probability above 0, at most 1."""
     if recorded.shape != (len(dataset),):
         raise ValueError(
             f"behaviour is {recorded.shape}; it must be the probability with which "

@@ -7,6 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from offline_tutor.intervals import Interval
+from offline_tutor.messages import warn
+from offline_tutor.ope.importance import effective_sample_size, weighted_per_decision
+from offline_tutor.ope.logged import Logged
+
+FEWEST = 10  # effective episodes on which an interval can rest
 
 
 def episode_interval(
@@ -44,3 +49,29 @@ def episode_interval(
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(found, [tail, 1 - tail])
     return Interval(estimate(np.arange(episodes)), float(low), float(high))
+
+
+def weighted_interval(
+    episodes: Logged, discount: float, *, resamples: int = 1000, key: int = 0
+) -> Interval:
+    """Weighted per-decision importance sampling, with an interval over episodes.
+
+    Warns where the policy is too far from what was recorded: with an effective sample
+    size below ten, a few episodes carry the estimate, and there is no interval (NaN).
+    """
+
+    def estimate(drawn: np.ndarray) -> float:
+        return weighted_per_decision(
+            episodes.ratios[drawn], episodes.rewards[drawn], discount
+        )
+
+    count = len(episodes.ratios)
+    effective = effective_sample_size(episodes.ratios)
+    if effective >= FEWEST:
+        return episode_interval(estimate, count, resamples=resamples, key=key)
+    warn(
+        f"the effective sample size is {effective:.1f} of {count} episodes: the policy "
+        "hardly ever does what was recorded, so there is no interval. Use fitted Q "
+        "evaluation, or judge a policy nearer to the record (softened)."
+    )
+    return Interval(estimate(np.arange(count)), np.nan, np.nan)

@@ -99,7 +99,7 @@ WRONG = {
     "no policy": ("evaluate {0}/policy.npz Pendulum-v1", "there is no policy"),
     "an empty folder": ("evaluate {0} Pendulum-v1", "there is no policy"),
     "no episodes": ("evaluate {0} Pendulum-v1 --episodes 0", "episodes is 0"),
-    "no command": ("", "datasets, train, evaluate, grade"),
+    "no command": ("", "datasets, train, evaluate, judge, grade"),
 }
 
 

@@ -5,18 +5,28 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+from offline_tutor.algorithms import BC_DISCRETE, DQN
 from offline_tutor.data import DatasetError, from_arrays
+from offline_tutor.intervals import Interval
 from offline_tutor.ope import importance
-from offline_tutor.ope.evaluate import Evaluation, fitted_q_evaluation
+from offline_tutor.ope.choosing import CLONE, RECORD, choose
+from offline_tutor.ope.evaluate import (
+    Evaluation,
+    fitted_q_evaluation,
+    fitted_q_evaluations,
+    possible_values,
+)
 from offline_tutor.ope.fqe import FQE
 from offline_tutor.ope.logged import logged
-from offline_tutor.ope.resampling import episode_interval
+from offline_tutor.ope.resampling import episode_interval, weighted_interval
+from offline_tutor.training import train
 
 FOLDER = Path(os.environ.get("OFFLINE_TUTOR_REFERENCE", Path(__file__).parents[1] / "reference"))
 FILES = [
@@ -329,5 +339,138 @@ def test_a_policy_of_other_actions_is_refused() -> None:
     ],
 )
 def test_what_moves_has_not_settled(before: Any, after: Any, settled: bool) -> None:
-    found = Evaluation(np.array(after), np.array(before), run=None)  # type: ignore[arg-type]
+    found = Evaluation(np.array(after), np.array(before), (0, 100))
     assert found.settled == settled
+
+
+@pytest.mark.parametrize(
+    ("means", "believable"),
+    [([50.0, 99.0], True), ([109.0, -9.0], True), ([50.0, 111.0], False), ([-11.0, 1], False)],
+)
+def test_what_no_policy_can_be_worth_is_not_believed(means: list[float], believable: bool) -> None:
+    found = Evaluation(np.array(means)[:, None], np.zeros((2, 1)), (0, 100))
+    assert found.believable == believable
+    assert not Evaluation(np.array([[np.nan], [1]]), np.zeros((2, 1)), (0, 100)).believable
+
+
+@pytest.mark.parametrize(
+    ("rewards", "discount", "possible"),
+    [
+        ([1.0, 1], 0.9, (1, 10)),  # it is earned once at least
+        ([0.0, 1], 0.9, (0, 10)),
+        ([-2.0, -1], 0.5, (-4, -1)),
+        ([-1.0, 3], 0.5, (-2, 6)),
+        ([0.0, 1], 1.0, (0, np.inf)),
+        ([0.0, 0], 1.0, (0, 0)),
+    ],
+)
+def test_possible_values(rewards: Any, discount: float, possible: tuple[float, float]) -> None:
+    dataset = from_arrays(
+        observations=np.zeros((2, 1), np.float32),
+        actions=np.zeros(2, int),
+        rewards=np.array(rewards),
+        next_observations=np.zeros((2, 1), np.float32),
+        terminations=np.array([False, True]),
+        num_actions=2,
+    )
+    assert possible_values(dataset, discount) == pytest.approx(possible)
+
+
+OPTIONS: dict[str, Any] = {
+    "config": FQE.Config(hidden=(32,), learning_rate=3e-3, discount=0.9, tau=0.05),
+    "num_steps": 2000,
+    "batch_size": 64,
+    "seeds": 3,
+}
+
+
+def test_policies_are_judged_together_as_each_by_itself() -> None:
+    dataset, onwards, _ = walk(continuous=False)
+    together = fitted_q_evaluations([always(1.0, 0.0), onwards], dataset, **OPTIONS)
+    alone = fitted_q_evaluation(onwards, dataset, **OPTIONS)
+    np.testing.assert_allclose(together[1].values, alone.values, rtol=1e-3)
+    assert together[0].estimate == pytest.approx(0, abs=0.1)  # it stays at 0, which pays 0
+
+
+@pytest.mark.parametrize("continuous", [False, True], ids=["discrete", "continuous"])
+def test_choose_recommends_what_is_clearly_better(continuous: bool) -> None:
+    """Going on is worth 4.05; the record goes on half of the time, and staying is worth 0."""
+    dataset, onwards, value = walk(continuous)
+    stays = always(-1.0) if continuous else always(1.0, 0.0)
+    found = choose({"stays": stays, "goes on": onwards}, dataset, **OPTIONS)
+    assert found.recommended == "goes on"
+    assert found.candidates[1].value.estimate == pytest.approx(value, rel=0.05)
+    for same in (found.record, found.clone) if not continuous else (found.record,):
+        assert same.value.estimate == pytest.approx(found.returns.estimate, rel=0.15)
+    assert all(one.possible for one in (*found.candidates, found.record, found.clone))
+    assert np.isnan(found.candidates[1].weighted) == continuous
+    table = str(found).splitlines()
+    assert [line.split("  ")[0] for line in table[1:5]] == ["stays", "goes on", CLONE, RECORD]
+    assert "recommended: goes on" in table
+    worse = choose({"stays": stays}, dataset, **OPTIONS)
+    assert worse.recommended is None
+    assert "keep what you have" in str(worse)
+
+
+def test_what_goes_beyond_the_possible_is_not_recommended() -> None:
+    """Targets that grow without end, as by a record whose values bootstrap on themselves."""
+    dataset, onwards, _ = walk(continuous=False)
+    bold = lambda observations: np.tile([3.0, 3.0], (len(observations), 1))  # noqa: E731
+    found = choose({"bold": bold}, dataset, **OPTIONS | {"num_steps": 400, "seeds": 2})
+    assert not found.candidates[0].possible
+    assert found.recommended is None
+    assert "impossible" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("policies", "message"),
+    [({}, "policies is empty"), ({RECORD: always(1.0, 0.0)}, "'the record' names what")],
+)
+def test_choose_refuses(policies: Any, message: str) -> None:
+    dataset, _, _ = walk(continuous=False)
+    with pytest.raises(ValueError, match=message):
+        choose(policies, dataset)
+
+
+def test_a_policy_of_another_task_is_refused() -> None:
+    dataset, _, _ = walk(continuous=False)
+    other, _, _ = walk(continuous=True)
+    config = DQN.Config(hidden=(8,))
+    run = train(DQN, dataset, config=config, num_steps=2, batch_size=8, seeds=1, progress=False)
+    with pytest.raises(ValueError, match="policy was trained on 2 discrete.* has vectors"):
+        fitted_q_evaluation(run.policy.seed(0), other, num_steps=2)
+
+
+def test_a_critic_is_asked_and_a_clone_has_none() -> None:
+    dataset, _, _ = walk(continuous=False)
+    policies = {}
+    for algorithm in (DQN, BC_DISCRETE):
+        config = algorithm.Config(hidden=(8,))
+        run = train(
+            algorithm, dataset, config=config, num_steps=2, batch_size=8, seeds=1, progress=False
+        )
+        policies[algorithm.name] = run.policy.seed(0)
+    found = choose(policies, dataset, **OPTIONS | {"num_steps": 4})
+    believed = {one.name: one.believed for one in found.candidates}
+    starts = np.eye(5, dtype=np.float32)[:1]
+    assert believed["dqn"] == pytest.approx(float(policies["dqn"].value(starts)[0]), rel=1e-4)
+    assert np.isnan(believed["bc_discrete"])
+
+
+def test_without_overlap_there_is_a_warning_and_no_interval() -> None:
+    found = logged(record_of_five(), always(0.0, 1.0), np.full(5, 0.5))
+    with pytest.warns(UserWarning, match=r"effective sample size is 1\.0 of 2 episodes"):
+        interval = weighted_interval(found, 0.5)
+    assert interval.estimate == pytest.approx(4 + 0.5 * 5)
+    assert np.isnan([interval.low, interval.high]).all()
+    nothing = replace(found, ratios=np.zeros_like(found.ratios))
+    with pytest.warns(UserWarning, match=r"is 0\.0 of 2"):
+        assert np.isnan(weighted_interval(nothing, 0.5)).all()
+
+
+def test_with_overlap_there_is_an_interval() -> None:
+    dataset, _, _ = walk(continuous=False)
+    found = logged(dataset, always(0.4, 0.6), always(0.5, 0.5))
+    interval = weighted_interval(found, 0.9)
+    assert isinstance(interval, Interval)
+    assert interval.low < interval.estimate < interval.high
