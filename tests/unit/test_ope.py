@@ -394,27 +394,34 @@ def test_policies_are_judged_together_as_each_by_itself() -> None:
 
 @pytest.mark.parametrize("continuous", [False, True], ids=["discrete", "continuous"])
 def test_choose_recommends_what_is_clearly_better(continuous: bool) -> None:
-    """Going on is worth 4.05; the record goes on half of the time, and staying is worth 0."""
-    dataset, onwards, value = walk(continuous)
+    """Who stays at the last place earns 3 a step for ever; who stays at the first, 0."""
+    dataset, _, _ = walk(continuous)
+
+    def lingers(observations: np.ndarray) -> np.ndarray:
+        on = observations[:, 3] < 0.5
+        return np.where(on, 1.0, -1.0)[:, None] if continuous else on.astype(int)
+
     stays = always(-1.0) if continuous else always(1.0, 0.0)
-    found = choose({"stays": stays, "goes on": onwards}, dataset, **OPTIONS)
-    assert found.recommended == "goes on"
+    found = choose({"stays": stays, "lingers": lingers}, dataset, **OPTIONS)
+    assert found.recommended == "lingers"
+    value = 0.9 * 1 + 0.81 * 2 + 0.729 * 3 / (1 - 0.9)
     assert found.candidates[1].value.estimate == pytest.approx(value, rel=0.05)
     for same in (found.record, found.clone) if not continuous else (found.record,):
         assert same.value.estimate == pytest.approx(found.returns.estimate, rel=0.15)
     assert all(one.possible for one in (*found.candidates, found.record, found.clone))
-    assert np.isnan(found.candidates[1].weighted) == continuous
+    assert np.isnan(found.candidates[1].episodes) == continuous
+    assert np.isnan(found.candidates[1].weighted)  # no episode is wholly as it would act
     table = str(found).splitlines()
-    assert [line.split("  ")[0] for line in table[1:5]] == ["stays", "goes on", CLONE, RECORD]
-    assert "recommended: goes on" in table
+    assert [line.split("  ")[0] for line in table[1:5]] == ["stays", "lingers", CLONE, RECORD]
+    assert "recommended: lingers" in table
     worse = choose({"stays": stays}, dataset, **OPTIONS)
     assert worse.recommended is None
     assert "keep what you have" in str(worse)
 
 
 def test_what_goes_beyond_the_possible_is_not_recommended() -> None:
-    """Targets that grow without end, as by a record whose values bootstrap on themselves."""
-    dataset, onwards, _ = walk(continuous=False)
+    """Targets that grow without end: the sum of its probabilities is 6."""
+    dataset, _, _ = walk(continuous=False)
     bold = lambda observations: np.tile([3.0, 3.0], (len(observations), 1))  # noqa: E731
     found = choose({"bold": bold}, dataset, **OPTIONS | {"num_steps": 400, "seeds": 2})
     assert not found.candidates[0].possible
@@ -437,7 +444,7 @@ def test_a_policy_of_another_task_is_refused() -> None:
     other, _, _ = walk(continuous=True)
     config = DQN.Config(hidden=(8,))
     run = train(DQN, dataset, config=config, num_steps=2, batch_size=8, seeds=1, progress=False)
-    with pytest.raises(ValueError, match="policy was trained on 2 discrete.* has vectors"):
+    with pytest.raises(ValueError, match=r"policy was trained on .* has vectors"):
         fitted_q_evaluation(run.policy.seed(0), other, num_steps=2)
 
 
