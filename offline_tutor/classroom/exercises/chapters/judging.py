@@ -109,8 +109,9 @@ PER_DECISION = Exercise(
             "the whole product for every reward",
             looks_like(_decision_by(_whole)),
             "Every reward is weighted by the whole episode's product: ordinary importance "
-            "sampling. It has the right mean, and as a rule spreads more than it must: what is done "
-            "later cannot change a reward that has been paid. Weight each by the steps up to it.",
+            "sampling. It has the right mean, and as a rule spreads more than it must: what is "
+            "done later cannot change a reward that has been paid. Weight each reward by the "
+            "steps up to its own.",
         ),
         Mistake(
             "a ratio too few",
