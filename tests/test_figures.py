@@ -443,6 +443,17 @@ def test_a_live_plot_shows_success_between_0_and_1(reward, whole):
     assert low < reward < high
 
 
+def test_the_interval_of_a_share_ends_where_the_possible_ends():
+    """Of returns, which may lie anywhere, it does not."""
+    run = run_of(2)
+    for successes, ends in ([[0, 1, 1]], True), ([[0, 2, 2]], False):
+        run.evaluations = np.repeat(np.array(successes * 2)[..., None], 8, -1)
+        (drawn,) = LivePlot("return", alt=ALT).draw(run)
+        (band,) = drawn.axes[0].collections
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert (heights.min() >= 0 and heights.max() <= 1) == ends
+
+
 def live_frames(monkeypatch, moments, drawing):
     """At which records a plot is drawn: 0 before the first, then at the given moments."""
     clock, shown, records = [0.0], [], 0
@@ -550,6 +561,9 @@ def test_intervals_are_where_the_numbers_are():
     np.testing.assert_allclose(interval.get_xdata(), [low, high])
     np.testing.assert_allclose(mean.get_xdata(), [estimate])
     assert "highest possible value" in [text.get_text() for text in ax.texts]
+    figures.interval_plot(within := Figure().subplots(), {"td3": returns}, possible=(0, 1))
+    assert low < 0 and high > 1
+    np.testing.assert_allclose(within.get_lines()[1].get_xdata(), [0, 1])
 
 
 @pytest.fixture
