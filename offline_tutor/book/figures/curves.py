@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from offline_tutor.algorithms.hyperparameters import nearest
 from offline_tutor.book.figures.page import bundle, description, figure_html, panels, put
-from offline_tutor.book.figures.style import INK, look
+from offline_tutor.book.figures.style import INK, PAPER, look
 from offline_tutor.intervals import mean_interval
 from offline_tutor.progress import in_notebook
 from offline_tutor.training.run import name_rows
@@ -90,11 +90,18 @@ def draw_references(ax: Axes, references: References | None, *, vertical: bool =
             chosen.label,
             (x, y),
             xycoords=coordinates,
-            xytext=(0, 3),
+            xytext=(0, 5),
             textcoords="offset points",
             ha=side,
             color=chosen.color,
             fontsize=11,
+            # curves may pass behind a label, and must not strike it out
+            bbox={
+                "boxstyle": "square,pad=0.05",
+                "facecolor": PAPER,
+                "edgecolor": "none",
+                "alpha": 0.7,
+            },
         )
 
 
