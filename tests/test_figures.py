@@ -402,7 +402,7 @@ def test_a_live_plot_draws_what_it_is_asked_for():
 @pytest.mark.parametrize(("ends", "side"), [(9.0, "left"), (-9.0, "right")])
 def test_the_label_of_a_limit_stands_where_no_curve_passes(ends, side):
     ax = Figure().subplots()
-    values = np.linspace(-4, ends, 20)[:, None] * np.ones(3)
+    values = np.concatenate([np.full(12, -4.0), np.linspace(-4, ends, 8)])[:, None] * np.ones(3)
     figures.learning_curves(ax, np.arange(20), values, references={"limit": 0.0})
     (label,) = ax.texts
     assert label.get_ha() == side
