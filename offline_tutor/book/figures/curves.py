@@ -85,7 +85,8 @@ def draw_references(ax: Axes, references: References | None, *, vertical: bool =
             side = "right" if value > (low + high) / 2 else "left"
         else:
             ax.axhline(value, linewidth=1.2, **style)
-            x, y, coordinates, side = 1.0, value, ("axes fraction", "data"), "right"
+            side = _freer_side(ax, value)
+            x, y, coordinates = float(side == "right"), value, ("axes fraction", "data")
         ax.annotate(
             chosen.label,
             (x, y),
@@ -103,6 +104,21 @@ def draw_references(ax: Axes, references: References | None, *, vertical: bool =
                 "alpha": 0.7,
             },
         )
+
+
+def _freer_side(ax: Axes, value: float) -> str:
+    """Return on which side fewer curves pass where the label of a horizontal line would stand."""
+    low, high = ax.get_ylim()
+    start, end = ax.get_xlim()
+    left = right = 0
+    for curve in ax.lines:
+        x, y = curve.get_data()
+        if np.ndim(x) and len(x) > 2:  # and no line of a reference
+            x, y = np.asarray(x, float), np.asarray(y, float)
+            passes = (value < y) & (y < value + 0.15 * (high - low))
+            left += np.count_nonzero(passes & (x < (start + end) / 2))
+            right += np.count_nonzero(passes & (x > (start + end) / 2))
+    return "left" if left < right else "right"
 
 
 class LivePlot:
