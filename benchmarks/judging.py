@@ -31,8 +31,8 @@ from offline_tutor.types import Discrete
 
 RECORDS = {"cartpole/mixed-v0": "discrete", "pendulum/replay-v0": "continuous"}
 # d3rlpy's target network jumps every `PERIOD` updates; ours moves 1 / PERIOD of the way in each.
-DISCOUNT, PERIOD, STEPS, BATCH, SEEDS, HIDDEN = 0.98, 20, 6000, 128, 3, (64, 64)
-HORIZON = 500  # steps, after which 0.98 to that power, 4e-5, is left of what a reward counts
+DISCOUNT, PERIOD, STEPS, BATCH, SEEDS, HIDDEN = 0.95, 20, 3000, 128, 2, (64, 64)
+HORIZON = 200  # steps, after which 0.95 to that power, 4e-5, is left of what a reward counts
 OPTIONS: dict[str, Any] = {
     "config": FQE.Config(hidden=HIDDEN, discount=DISCOUNT, tau=1 / PERIOD),
     "num_steps": STEPS,

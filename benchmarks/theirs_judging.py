@@ -43,6 +43,7 @@ def main(path: str, discount: float, period: int, steps: int, batch: int, seeds:
     algorithm: Any = SimpleNamespace(impl=SimpleNamespace(predict_best_action=act))
     import torch
 
+    torch.set_num_threads(1)  # for networks so small, more only get into each other's way
     first = arrays["first"]
     actions = act(torch.as_tensor(first)).numpy()
     found = []

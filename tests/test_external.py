@@ -227,8 +227,8 @@ def candidates(dataset: data.Dataset) -> dict[str, Any]:
 def test_fitted_q_evaluation_ranks_three_policies(name: str, record_property: Any) -> None:
     """Its order is the true one, and its errors are printed; what is far off says so itself.
 
-    Of fifty episodes of one policy (medium), the twelve worst make a clone that goes where none of
-    them went: there is nothing to judge it by. Its estimate is half of what it loses, and moves on.
+    The twelve worst of medium's fifty episodes make a clone that goes where none of them went, so
+    that there is nothing to judge it by: the estimate is half of what it loses, and still moving.
     """
     dataset = load_pendulum(name) if "pendulum" in name else load_cartpole()
     policies = candidates(dataset)
