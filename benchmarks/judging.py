@@ -32,7 +32,8 @@ from offline_tutor.types import Discrete
 RECORDS = {"cartpole/mixed-v0": "discrete", "pendulum/replay-v0": "continuous"}
 # d3rlpy's target network jumps every `PERIOD` updates; ours moves 1 / PERIOD of the way in each.
 DISCOUNT, PERIOD, STEPS, BATCH, SEEDS, HIDDEN = 0.95, 20, 3000, 128, 2, (64, 64)
-HORIZON = 200  # steps, after which 0.95 to that power, 4e-5, is left of what a reward counts
+# Steps, after which 0.95 to that power, 4e-5, is left of what a reward counts; a pendulum's limit.
+HORIZON = Pendulum.max_episode_steps
 OPTIONS: dict[str, Any] = {
     "config": FQE.Config(hidden=HIDDEN, discount=DISCOUNT, tau=1 / PERIOD),
     "num_steps": STEPS,
@@ -103,12 +104,11 @@ def _theirs(python: Path, path: Path) -> float:
 
 
 def simulate(policy: Policy, dataset: Dataset) -> float:
-    """The mean discounted return from the starts of the record, without its limit of time."""
+    """The mean discounted return from the starts of the record, as if it had no limit of time."""
     first = initial_observations(dataset)
     environment: Any = CartPole(max_episode_steps=HORIZON)
     if not isinstance(dataset.spec.actions, Discrete):
         environment = Pendulum()
-        environment.max_episode_steps = HORIZON
         first = np.stack([np.arctan2(first[:, 1], first[:, 0]), first[:, 2]], -1)
     played = rollout(
         policy, environment, jax.random.key(0), episodes=len(first),
