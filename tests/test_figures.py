@@ -399,6 +399,15 @@ def test_a_live_plot_draws_what_it_is_asked_for():
     np.testing.assert_allclose(mean.get_ydata(), [1, 2])
 
 
+@pytest.mark.parametrize(("ends", "side"), [(9.0, "left"), (-9.0, "right")])
+def test_the_label_of_a_limit_stands_where_no_curve_passes(ends, side):
+    ax = Figure().subplots()
+    values = np.concatenate([np.full(12, -4.0), np.linspace(-4, ends, 8)])[:, None] * np.ones(3)
+    figures.learning_curves(ax, np.arange(20), values, references={"limit": 0.0})
+    (label,) = ax.texts
+    assert label.get_ha() == side
+
+
 def test_a_live_plot_of_steps_that_learned_nothing_waits_for_others():
     """The first pieces of a run online may be nothing but random actions."""
     run = run_of(1)
@@ -441,6 +450,17 @@ def test_a_live_plot_shows_success_between_0_and_1(reward, whole):
     low, high = drawn.axes[0].get_ylim()
     assert (low <= 0 and high >= 1) == whole
     assert low < reward < high
+
+
+def test_the_interval_of_a_share_ends_where_the_possible_ends():
+    """Of returns, which may lie anywhere, it does not."""
+    run = run_of(2)
+    for successes, ends in ([[0, 1, 1]], True), ([[0, 2, 2]], False):
+        run.evaluations = np.repeat(np.array(successes * 2)[..., None], 8, -1)
+        (drawn,) = LivePlot("return", alt=ALT).draw(run)
+        (band,) = drawn.axes[0].collections
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert (heights.min() >= 0 and heights.max() <= 1) == ends
 
 
 def live_frames(monkeypatch, moments, drawing):
@@ -549,7 +569,10 @@ def test_intervals_are_where_the_numbers_are():
     estimate, low, high = mean_interval(returns)
     np.testing.assert_allclose(interval.get_xdata(), [low, high])
     np.testing.assert_allclose(mean.get_xdata(), [estimate])
-    assert "highest possible value" in [text.get_text() for text in ax.texts]
+    assert "highest possible" in [text.get_text() for text in ax.texts]
+    figures.interval_plot(within := Figure().subplots(), {"td3": returns}, possible=(0, 1))
+    assert low < 0 and high > 1
+    np.testing.assert_allclose(within.get_lines()[1].get_xdata(), [0, 1])
 
 
 @pytest.fixture

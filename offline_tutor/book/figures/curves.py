@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from offline_tutor.algorithms.hyperparameters import nearest
 from offline_tutor.book.figures.page import bundle, description, figure_html, panels, put
-from offline_tutor.book.figures.style import INK, look
+from offline_tutor.book.figures.style import INK, PAPER, look
 from offline_tutor.intervals import mean_interval
 from offline_tutor.progress import in_notebook
 from offline_tutor.training.run import name_rows
@@ -32,6 +32,7 @@ def learning_curves(
     method: str | None = None,
     *,
     references: References | None = None,
+    possible: tuple[float, float] = (-np.inf, np.inf),
 ) -> None:
     """Draw a thin line per seed, a thick one for their mean, and its 95 % interval.
 
@@ -45,6 +46,8 @@ def learning_curves(
         method: the method whose colour the curves have; None for the colour of the page's text.
         references: the heights of horizontal lines, by the names of their looks, such as
             `{"limit": 1.0, "data": 0.2}`.
+        possible: the smallest and the largest mean that there can be, such as (0, 1) for a share;
+            the interval ends there.
     """
     values = np.asarray(values, float)
     values = values.mean(axis=tuple(range(2, values.ndim)))
@@ -58,7 +61,7 @@ def learning_curves(
     finite = [row[np.isfinite(row)] for row in values]
     ax.plot(steps, [row.mean() for row in finite], color=color, linewidth=2.5)
     if len(finite) and min(map(len, finite)) > 2:
-        _, low, high = np.transpose([mean_interval(row) for row in finite])
+        _, low, high = np.transpose([mean_interval(row, possible=possible) for row in finite])
         ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
     ax.margins(y=0.2)  # room for the labels of references
     if len(finite):  # before the first record there is no scale to put them on
@@ -82,17 +85,40 @@ def draw_references(ax: Axes, references: References | None, *, vertical: bool =
             side = "right" if value > (low + high) / 2 else "left"
         else:
             ax.axhline(value, linewidth=1.2, **style)
-            x, y, coordinates, side = 1.0, value, ("axes fraction", "data"), "right"
+            side = _freer_side(ax, value)
+            x, y, coordinates = float(side == "right"), value, ("axes fraction", "data")
         ax.annotate(
             chosen.label,
             (x, y),
             xycoords=coordinates,
-            xytext=(0, 3),
+            xytext=(0, 5),
             textcoords="offset points",
             ha=side,
             color=chosen.color,
             fontsize=11,
+            # curves may pass behind a label, and must not strike it out
+            bbox={
+                "boxstyle": "square,pad=0.05",
+                "facecolor": PAPER,
+                "edgecolor": "none",
+                "alpha": 0.7,
+            },
         )
+
+
+def _freer_side(ax: Axes, value: float) -> str:
+    """Return on which side fewer curves pass where the label of a horizontal line would stand."""
+    low, high = ax.get_ylim()
+    start, end = ax.get_xlim()
+    left = right = 0
+    for curve in ax.lines:
+        x, y = curve.get_data()
+        if np.ndim(x) and len(x) > 2:  # and no line of a reference
+            x, y = np.asarray(x, float), np.asarray(y, float)
+            passes = (value < y) & (y < value + 0.15 * (high - low))
+            left += np.count_nonzero(passes & (x < (start + end) / 2))
+            right += np.count_nonzero(passes & (x > (start + end) / 2))
+    return "left" if left < right else "right"
 
 
 class LivePlot:
@@ -183,12 +209,15 @@ class LivePlot:
         curves |= {name: np.zeros((0, 1)) for name in names if name not in curves}
         figures, axes = panels(len(names), self.size)
         for name, ax in zip(names, axes, strict=True):
-            references = self.references.get(name)
-            learning_curves(ax, run.steps, curves[name], self.method, references=references)
+            options: dict[str, Any] = {"references": self.references.get(name)}
+            is_share = name == "return" and np.isin(curves[name], (0, 1)).all()
+            if is_share:  # of successes, so nothing outside 0 to 1 is possible
+                options["possible"] = (0, 1)
+            learning_curves(ax, run.steps, curves[name], self.method, **options)
             if name in self.logarithmic:
                 ax.set_yscale("log")
-            elif name == "return" and np.isin(curves[name], (0, 1)).all():
-                ax.set_ylim(-0.05, 1.1)  # success or failure: a share, so show all of 0 to 1
+            elif is_share:
+                ax.set_ylim(-0.05, 1.1)
             ax.set_xlim(0, run.num_steps)
             title = self.titles.get(name, name.replace("_", " "))
             if lost := np.count_nonzero(run.diverged):

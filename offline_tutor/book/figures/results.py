@@ -22,6 +22,7 @@ def interval_plot(
     *,
     label: str = "return",
     references: References | None = None,
+    possible: tuple[float, float] = (-np.inf, np.inf),
 ) -> None:
     """Draw a row per method: a dot per seed, and the mean with its 95 % interval.
 
@@ -32,6 +33,8 @@ def interval_plot(
         label: what is measured, with its unit.
         references: the positions of vertical lines, by the names of their looks, such as
             `{"limit": 1.0, "data": 0.2}`.
+        possible: the smallest and the largest mean that there can be, such as (0, 1) for a share;
+            the interval ends there.
     """
     for row, (name, values) in enumerate(results.items()):
         scores = np.asarray(values, float)
@@ -40,7 +43,7 @@ def interval_plot(
         spread = 0.3 * np.linspace(-0.5, 0.5, len(scores)) if len(scores) > 1 else np.zeros(1)
         ax.plot(scores, row + spread, "o", color=color, markersize=5, alpha=0.6, markeredgewidth=0)
         if len(scores) > 1:
-            _, low, high = mean_interval(scores)
+            _, low, high = mean_interval(scores, possible=possible)
             ax.plot([low, high], [row, row], color=color, linewidth=4, solid_capstyle="butt")
         ax.plot(scores.mean(), row, marker or "o", color=color, markersize=9)
     ax.set_yticks(range(len(results)), [_name(name) for name in results])

@@ -45,7 +45,7 @@ LOOKS: dict[str, Look] = {
     "cql": Look("CQL", "#a53680", "-", "D"),
     "online": Look("online", "#9c70f1", _DASHED, "P"),
     "truth": Look("truth", INK, _DASHED, ""),
-    "limit": Look("highest possible value", INK, "-", ""),
+    "limit": Look("highest possible", INK, "-", ""),
 }
 LOOKS["cql_qr_dqn"] = LOOKS["cql_sac"] = LOOKS["cql"]
 

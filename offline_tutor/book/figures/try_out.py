@@ -94,4 +94,6 @@ def _train_once(
 
 
 def _say(sentence: str) -> None:
-    put({"text/html": f"<p><em>{escape(sentence)}</em></p>", "text/plain": sentence})
+    # The class keeps the theme's white box away in the dark, see `page.STYLE`.
+    markup = f'<p class="ot-figure"><em>{escape(sentence)}</em></p>'
+    put({"text/html": markup, "text/plain": sentence})

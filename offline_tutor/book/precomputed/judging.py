@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from offline_tutor.algorithms import BC_DISCRETE, CQL_QR_DQN, DQN, QR_DQN
+from offline_tutor.algorithms.dqn import QLearning
 from offline_tutor.book.precomputed.sweep import Arrays, Sweep
 from offline_tutor.data import Dataset
 from offline_tutor.environments import CartPole
@@ -100,7 +101,7 @@ def measure(dataset: Dataset, ways: Sequence[Any], num_steps: int, seeds: int) -
         earned = [
             evaluate(policy, CartPole(), episodes=EPISODES, key=number) for policy in policies
         ]
-        judged: Arrays = {
+        judged: dict[str, Any] = {
             "families": np.array(names),
             "candidate_alphas": np.array(alphas),
             "candidate_steps": np.array(steps),
@@ -114,19 +115,20 @@ def measure(dataset: Dataset, ways: Sequence[Any], num_steps: int, seeds: int) -
         )
 
 
-def by_critics(policies: Sequence[Policy], record: Dataset) -> Arrays:
+def by_critics(policies: Sequence[Policy], record: Dataset) -> dict[str, Any]:
     """What critics believe at the starts, their temporal-difference errors, and agreement."""
     first, rows = initial_observations(record), record.transitions
     believed, errors, agreement = [], [], []
     for policy in policies:
         agrees = np.asarray(policy(rows.observations)) == rows.actions
         agreement.append(agrees.mean())
-        if policy.algorithm.name == "bc_discrete":
+        algorithm = policy.algorithm
+        if not isinstance(algorithm, QLearning):  # a clone has no critic
             believed.append(np.nan)
             errors.append(np.nan)
             continue
-        believed.append(np.mean(policy.value(first)))
-        q = jax.jit(policy.algorithm.values)(
+        believed.append(float(np.mean(policy.value(first))))
+        q = jax.jit(algorithm.values)(
             policy.state.network, policy.normalization.observe(rows.observations), policy.config
         )
         following = np.asarray(policy.value(rows.next_observations))
@@ -140,7 +142,7 @@ def by_critics(policies: Sequence[Policy], record: Dataset) -> Arrays:
     }
 
 
-def by_weights(policies: Sequence[Policy], record: Dataset) -> Arrays:
+def by_weights(policies: Sequence[Policy], record: Dataset) -> dict[str, Any]:
     """Weighted importance sampling of softened policies, and its effective episodes."""
     clone = cloned_behaviour(record)
     seen = [logged(record, softened(policy, EPSILON), clone) for policy in policies]
@@ -152,7 +154,7 @@ def by_weights(policies: Sequence[Policy], record: Dataset) -> Arrays:
     }
 
 
-def by_fqe(policies: Sequence[Policy], record: Dataset) -> Arrays:
+def by_fqe(policies: Sequence[Policy], record: Dataset) -> dict[str, Any]:
     """Fitted Q evaluation, (candidates, judges), with layer normalisation and without."""
     found = {}
     for name, config in (("fqe", JUDGE), ("fqe_plain", replace(JUDGE, layer_norm=False))):

@@ -11,6 +11,7 @@ from offline_tutor.classroom.exercises.chapters import (
     cql_discrete,
     datasets,
     fixed_data,
+    judging,
     q_learning,
     qr_dqn,
     sac,
@@ -34,6 +35,7 @@ def exercises() -> tuple[Exercise, ...]:
         *td3_bc.EXERCISES,
         *sac.EXERCISES,
         *cql_continuous.EXERCISES,
+        *judging.EXERCISES,
     )
 
 
