@@ -22,7 +22,7 @@ from typing import Any
 
 import jax
 
-from benchmarks import gpu, grid
+from benchmarks import gpu, grid, judging
 from benchmarks.limit import operations_per_step
 from benchmarks.package import time_import, time_loading
 from benchmarks.protocol import ROOT, Contender
@@ -35,6 +35,8 @@ TITLES = {
     "td3_bc": "TD3+BC, 2 x 256, minibatch 256, 11 observations, 3 actions, 1M transitions",
     "cql_sac": "SAC+CQL, 3 x 256, 30 actions, minibatch 256, 11 observations, 1M transitions",
     "cql_qr_dqn": "QR-DQN+CQL, 2 x 256, 32 quantiles, 8 observations, 4 actions, 1M transitions",
+    "fqe": "Fitted Q evaluation beside DQN: 2 x 256, minibatch 256, 4 actions, 1M transitions",
+    "judging": "Fitted Q evaluation beside d3rlpy's on two records, and of ten policies, 2 x 64",
     "grid": "Ten alphas of TD3+BC in the maze, 2 x 64, minibatch 64, 5 seeds, 6000 steps",
     "package": "The package",
     "gpu": "On a GPU, 256 wide, minibatch 256, 1M transitions",
@@ -58,6 +60,11 @@ GOALS = {  # of each table: at least, at most
         "batch 256: ours / d3rlpy fit": (4.0, None),
         "compile, processor s": (None, 5.0),
         "peak memory, MB": (None, 650.0),
+    },
+    "fqe": {"FQE / DQN": (0.9, None)},
+    "judging": {
+        **{f"{kind}: {judging.APART}": (None, 0.05) for kind in judging.RECORDS.values()},
+        judging.TOGETHER: (None, 0.7),
     },
     "grid": {"grid / in turn, processor time": (None, 0.6)},
     "package": {
@@ -187,6 +194,19 @@ def cql_qr_dqn(rounds: int) -> dict[str, object]:
     return done.table(results)
 
 
+def fqe(rounds: int) -> dict[str, object]:
+    """Updates of fitted Q evaluation beside those of its parent, one seed, one policy.
+
+    The like-for-like figure is without layer normalisation, which the parent does not have.
+    """
+    names = {"DQN": "dqn", "FQE": "fqe", "FQE, layer norm": "fqe_normed"}
+    done = Comparison(
+        rounds, {shown: ("benchmarks.ours", name, 256, 256, 1) for shown, name in names.items()}
+    )
+    results = {f"{name} / DQN": done.ratio(name, "DQN") for name in names if name != "DQN"}
+    return done.table(results)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description="Speed, beside d3rlpy's.")
     parser.add_argument(
@@ -196,6 +216,8 @@ def main() -> None:
         "td3_bc": td3_bc,
         "cql_sac": cql_sac,
         "cql_qr_dqn": cql_qr_dqn,
+        "fqe": fqe,
+        "judging": judge,
         "grid": sweep,
         "package": package,
     }
@@ -215,6 +237,12 @@ def main() -> None:
 def sweep(rounds: int) -> dict[str, object]:
     """Many configurations that differ in a number: each round takes one or two minutes."""
     return {"results": grid.measure(min(rounds, 3))}
+
+
+def judge(rounds: int) -> dict[str, object]:
+    """What both say that a policy is worth; ten policies in one program and in ten."""
+    values = judging.compare_values(make_their_environment())
+    return {"results": values | judging.compare_programs(min(rounds, 3))}
 
 
 def package(_: int) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from benchmarks.ours import ALGORITHMS, configuration, make_dataset
+from benchmarks.ours import configuration, make_dataset
 from offline_tutor import training
 
 SEEDS = (1, 16)
@@ -19,7 +19,7 @@ MILLION = 1_000_000
 def measure(steps: dict[str, int] = STEPS, million: int = MILLION) -> dict[str, float]:
     """Steps a second of each algorithm, summed over seeds; and seconds for a million of TD3+BC."""
     results: dict[str, float] = {}
-    for name in ALGORITHMS:
+    for name in steps:
         for seeds in SEEDS:
             speed = steps_per_s(name, seeds, steps[name])
             results[f"{name}, {seeds} seeds: steps of all a second"] = speed * seeds

@@ -12,12 +12,17 @@ from benchmarks.protocol import Burst
 from benchmarks.sizes import HIDDEN, QUANTILES, SAMPLES, SIZES
 from benchmarks.synthetic import make_arrays
 from offline_tutor import data, training
-from offline_tutor.algorithms import CQL_QR_DQN, CQL_SAC, TD3_BC
+from offline_tutor.algorithms import CQL_QR_DQN, CQL_SAC, DQN, TD3_BC
+from offline_tutor.ope import FQE
 
+SOFT = {"tau": 0.02, "target_period": 1}  # a parent whose target network moves as its child's
 ALGORITHMS: dict[str, tuple[Any, Any]] = {
     "td3_bc": (TD3_BC, TD3_BC.Config()),
     "cql_sac": (CQL_SAC, CQL_SAC.Config(num_samples=SAMPLES)),
     "cql_qr_dqn": (CQL_QR_DQN, CQL_QR_DQN.Config(num_quantiles=QUANTILES)),
+    "dqn": (DQN, DQN.Config(**SOFT)),
+    "fqe": (FQE, FQE.Config(**SOFT, layer_norm=False)),
+    "fqe_normed": (FQE, FQE.Config(**SOFT)),
 }
 
 
@@ -60,7 +65,11 @@ def make_dataset(name: str) -> data.Dataset:
     arrays, sizes = make_arrays(name), SIZES[name]
     following = np.roll(arrays["observations"], -1, axis=0)
     num_actions = sizes.actions if sizes.discrete else None
-    return data.from_arrays(**arrays, next_observations=following, num_actions=num_actions)
+    made = data.from_arrays(**arrays, next_observations=following, num_actions=num_actions)
+    if not name.startswith("fqe"):
+        return made
+    judged = np.roll(np.eye(sizes.actions, dtype=np.float32)[arrays["actions"]], -1, axis=0)
+    return replace(made, transitions=made.transitions._replace(next_actions=judged[:, None]))
 
 
 def peak() -> dict[str, float]:

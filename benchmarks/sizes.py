@@ -22,3 +22,5 @@ SIZES = {
     "cql_sac": Sizes(11, 3, discrete=False, layers=3),
     "cql_qr_dqn": Sizes(8, 4, discrete=True, layers=2),  # those of LunarLander
 }
+# Fitted Q evaluation beside its parent, on the same.
+SIZES |= dict.fromkeys(("dqn", "fqe", "fqe_normed"), SIZES["cql_qr_dqn"])

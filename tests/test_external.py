@@ -2,7 +2,7 @@
 
 They are no part of the project: OFFLINE_TUTOR_EXTERNAL_DATA names their folder. One setting of
 TD3+BC serves both pendulum sets, one of discrete CQL the cart and its pole; CQL on SAC has an alpha
-for each set.
+for each set. Fitted Q evaluation judges with one setting everywhere.
 """
 
 import os
@@ -11,12 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from offline_tutor import data, environments, evaluation, training
-from offline_tutor.algorithms import BC, CQL_QR_DQN, CQL_SAC, SAC, TD3, TD3_BC
+from offline_tutor.algorithms import BC, BC_DISCRETE, CQL_QR_DQN, CQL_SAC, SAC, TD3, TD3_BC
 from offline_tutor.intervals import mean_interval
+from offline_tutor.ope import FQE, fitted_q_evaluations
+from offline_tutor.ope.evaluate import initial_observations
 
 FOLDER = os.environ.get("OFFLINE_TUTOR_EXTERNAL_DATA")
 pytestmark = pytest.mark.skipif(
@@ -151,3 +155,94 @@ def test_time_limits_taken_for_ends_lower_q() -> None:
     print(f"Q where the limit cut: {q:.1f}; with limits taken for ends: {lower:.1f}")
     measure(wrong)
     assert lower < q - 5
+
+
+# Judging without acting, against what acting says: from the very starts of the record, and without
+# its limit of time, since a limit ends no sum of rewards. After 500 steps 0.98 ** 500, 4e-5, is
+# left of what a reward counts.
+DISCOUNT, HORIZON = 0.98, 500
+JUDGE: dict[str, Any] = {
+    "config": FQE.Config(hidden=(64, 64), discount=DISCOUNT, tau=0.05),
+    "num_steps": 12_000,  # 4000 do for the replays; on fifty episodes some seeds still rank wrongly
+    "batch_size": 128,
+    "seeds": 3,
+}
+
+
+def fit(algorithm: Any, dataset: data.Dataset, config: Any, num_steps: int) -> Any:
+    """The policy of one seed."""
+    run = training.train(
+        algorithm, dataset, config=config, num_steps=num_steps, batch_size=128, seeds=[0],
+        every=num_steps, normalize=True, progress=False,
+    )  # fmt: skip
+    return run.policy.seed(0)
+
+
+def clone(dataset: data.Dataset, worst: float = 1.0) -> Any:
+    """Of the worst episodes, by their share of all."""
+    worst_first = np.argsort(dataset.episode_returns(), kind="stable")
+    some = dataset.subset(worst_first[: int(worst * dataset.num_episodes)])
+    algorithm = BC_DISCRETE if dataset.name == "d3rlpy_cartpole_replay" else BC
+    return fit(algorithm, some, algorithm.Config(**SIZES), 3000)
+
+
+def true_value(policy: Any, dataset: data.Dataset) -> float:
+    """The mean discounted return from the starts of the record."""
+    first = jnp.asarray(initial_observations(dataset))
+    environment: Any = environments.CartPole(max_episode_steps=HORIZON)
+    if dataset.name != "d3rlpy_cartpole_replay":
+        environment = environments.Pendulum()
+        environment.max_episode_steps = HORIZON
+        first = jnp.stack([jnp.arctan2(first[:, 1], first[:, 0]), first[:, 2]], -1)
+    rows = evaluation.rollout(  # all pendulums are equal to jit: only max_steps tells them apart
+        policy, environment, jax.random.key(0), episodes=len(first), initial_states=first,
+        max_steps=HORIZON,
+    )  # fmt: skip
+    return float((np.asarray(rows.rewards, np.float64) @ DISCOUNT ** np.arange(HORIZON)).mean())
+
+
+def weaker(policy: Any, observations: Any) -> Any:
+    """Half the torque: too little to swing up, and never one that the record lacks."""
+    return 0.5 * policy(observations)
+
+
+def candidates(dataset: data.Dataset) -> dict[str, Any]:
+    """Three, the best first, that stay where the record has been; and one that may leave it."""
+    if dataset.name == "d3rlpy_cartpole_replay":
+        return {
+            "CQL": fit(CQL_QR_DQN, dataset, replace(CQL, alpha=1.0), 6000),
+            "clone of the worse half": clone(dataset, 0.5),
+            "clone of the worst quarter": clone(dataset, 0.25),
+            "always left": jax.tree_util.Partial(lambda seen: jnp.zeros(len(seen), int)),
+        }
+    imitation = clone(dataset)
+    return {
+        "TD3+BC": fit(TD3_BC, dataset, CONFIGS[TD3_BC], 6000),
+        "clone of everything": imitation,
+        "the same at half strength": jax.tree_util.Partial(weaker, imitation),
+        "clone of the worst quarter": clone(dataset, 0.25),
+    }
+
+
+@pytest.mark.parametrize("name", ["d3rlpy_cartpole_replay", REPLAY, MEDIUM])
+def test_fitted_q_evaluation_ranks_three_policies(name: str, record_property: Any) -> None:
+    """Its order is the true one, and its errors are printed; what is far off says so itself.
+
+    The twelve worst of medium's fifty episodes make a clone that goes where none of them went, so
+    that there is nothing to judge it by: the estimate is far too high, and still moving.
+    """
+    dataset = load_pendulum(name) if "pendulum" in name else load_cartpole()
+    policies = candidates(dataset)
+    found = fitted_q_evaluations(list(policies.values()), dataset, **JUDGE)
+    true = np.array([true_value(policy, dataset) for policy in policies.values()])
+    estimates = np.array([one.estimate for one in found])
+    errors = np.abs(estimates - true) / np.abs(true)
+    print(f"{name:30} {'true':>9} {'estimate':>9} {'error':>6}")
+    for label, each, one, error in zip(policies, true, found, errors, strict=True):
+        state = "settled" if one.settled else "still moving"
+        print(f"  {label:28} {each:9.1f} {one.estimate:9.1f} {error:6.0%}  {state}")
+        record_property("fitted Q evaluation", [name, label, each, one.estimate, one.settled])
+    assert (np.diff(true[:3]) < 0).all()
+    assert (np.diff(estimates[:3]) < 0).all()
+    assert (errors[:3] < 0.3).all()
+    assert not any(one.settled for one, error in zip(found, errors, strict=True) if error > 0.3)
