@@ -57,6 +57,7 @@ class Evaluation:
         """Whether the second half of training moved no seed's estimate by over a tenth.
 
         A tenth of what it was before, or of its spread over the starts if that is more.
+        A slow drift can pass: where a value matters, train longer and look again.
         """
         before = self.before.mean(1)
         moved = np.abs(self.values.mean(1) - before)

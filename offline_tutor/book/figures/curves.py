@@ -112,12 +112,11 @@ def _freer_side(ax: Axes, value: float) -> str:
     start, end = ax.get_xlim()
     left = right = 0
     for curve in ax.lines:
-        x, y = curve.get_data()
-        if np.ndim(x) and len(x) > 2:  # and no line of a reference
-            x, y = np.asarray(x, float), np.asarray(y, float)
+        x, y = (np.atleast_1d(np.asarray(data, float)) for data in curve.get_data())
+        if x.size > 2:  # and no line of a reference
             passes = (value < y) & (y < value + 0.15 * (high - low))
-            left += np.count_nonzero(passes & (x < (start + end) / 2))
-            right += np.count_nonzero(passes & (x > (start + end) / 2))
+            left += int((passes & (x < (start + end) / 2)).sum())
+            right += int((passes & (x > (start + end) / 2)).sum())
     return "left" if left < right else "right"
 
 
