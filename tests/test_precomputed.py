@@ -17,6 +17,7 @@ from offline_tutor.book.precomputed import (
     cql_options,
     cql_sac_sweep,
     cql_sweep,
+    judging,
     q_in_training,
     rivals,
     staying_near,
@@ -36,6 +37,7 @@ OTHER_SWEEPS = (
     staying_near.SWEEP,
     td3_repairs.SWEEP,
     coverage.SWEEP,
+    judging.SWEEP,
 )
 SWEEPS = ALPHA_SWEEPS | {one.name: one for one in OTHER_SWEEPS}
 FILES = {sweep.stem(name): (sweep, name) for sweep in SWEEPS.values() for name in sweep.datasets}
@@ -148,7 +150,7 @@ def test_committed_file_says_how_it_was_made(stem: str) -> None:
     assert meta["dataset"] == name and meta["command"].startswith(program)
     assert len(meta["commit"]) == 40, "made with changes that no commit holds"
     assert tuple(arrays[sweep.axis].tolist()) == sweep.ways
-    assert len(meta["seeds"]) >= 5
+    assert len(meta["seeds"]) >= 5 or sweep is judging.SWEEP  # two on each of ten records
 
 
 # What could be set when a file was made and no longer can: the algorithm alone decides it now.
@@ -174,12 +176,30 @@ def without(tree: object, names: set[str]) -> object:
     return {key: without(value, names) for key, value in tree.items() if key not in names}
 
 
-@pytest.mark.parametrize("stem", [stem for stem in FILES if not stem.startswith("q_in_training")])
+OF_OTHER_FORM = ("q_in_training", "judging")
+
+
+@pytest.mark.parametrize("stem", [stem for stem in FILES if not stem.startswith(OF_OTHER_FORM)])
 def test_committed_sweep_has_a_number_for_each_alpha_and_seed(stem: str) -> None:
     arrays, meta = precomputed.load(stem)
     for key in arrays.keys() - {"alphas", "changes", "records", "fields"}:
         assert arrays[key].shape == (len(FILES[stem][0].ways), len(meta["seeds"]))
     assert finite(arrays)
+
+
+@pytest.mark.slow
+def test_judging_a_record_gives_what_its_file_holds() -> None:
+    committed, _ = precomputed.load("judging_cartpole_mixed")
+    (found,) = judging.measure(load_dataset("cartpole/mixed-v0"), [0], 8, 2)
+    assert found.keys() == committed.keys() - {"records"}
+    for key, values in found.items():
+        assert np.shape(values) == committed[key].shape[1:], key
+    for key in ("families", "candidate_alphas"):
+        np.testing.assert_array_equal(found[key], committed[key][0])
+    critics = committed["families"] != "bc"
+    assert (np.isfinite(committed["believed"]) == critics).all()
+    assert (np.isfinite(committed["errors"]) == critics).all()
+    assert np.isfinite(committed["fqe"]).all() and np.isfinite(committed["weighted"]).all()
 
 
 @pytest.mark.parametrize("name", SWEEPS)

@@ -17,7 +17,7 @@ from offline_tutor.types import Array, Discrete
 
 # What a policy does in (n, observation): actions, (n, action); or, where they are
 # discrete, the probabilities of all of them, (n, actions), or (n,) integers.
-Acts = Callable[[np.ndarray], Any]
+Acts = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)

@@ -107,11 +107,12 @@ def measure(dataset: Dataset, ways: Sequence[Any], num_steps: int, seeds: int) -
             "candidate_steps": np.array(steps),
             "returns": np.array(earned, np.int16),
         }
+        judge_steps = min(JUDGE_STEPS, num_steps)
         yield (
             judged
             | by_critics(policies, record)
-            | by_weights(policies, record)
-            | by_fqe(policies, record)
+            | by_weights(policies, record, judge_steps)
+            | by_fqe(policies, record, judge_steps)
         )
 
 
@@ -142,9 +143,9 @@ def by_critics(policies: Sequence[Policy], record: Dataset) -> dict[str, Any]:
     }
 
 
-def by_weights(policies: Sequence[Policy], record: Dataset) -> dict[str, Any]:
+def by_weights(policies: Sequence[Policy], record: Dataset, num_steps: int) -> dict[str, Any]:
     """Weighted importance sampling of softened policies, and its effective episodes."""
-    clone = cloned_behaviour(record)
+    clone = cloned_behaviour(record, num_steps=num_steps)
     seen = [logged(record, softened(policy, EPSILON), clone) for policy in policies]
     return {
         "weighted": np.array(
@@ -154,7 +155,7 @@ def by_weights(policies: Sequence[Policy], record: Dataset) -> dict[str, Any]:
     }
 
 
-def by_fqe(policies: Sequence[Policy], record: Dataset) -> dict[str, Any]:
+def by_fqe(policies: Sequence[Policy], record: Dataset, num_steps: int) -> dict[str, Any]:
     """Fitted Q evaluation, (candidates, judges), with layer normalisation and without."""
     found = {}
     for name, config in (("fqe", JUDGE), ("fqe_plain", replace(JUDGE, layer_norm=False))):
@@ -162,7 +163,7 @@ def by_fqe(policies: Sequence[Policy], record: Dataset) -> dict[str, Any]:
             policies,
             record,
             config=config,
-            num_steps=JUDGE_STEPS,
+            num_steps=num_steps,
             batch_size=JUDGE_BATCH,
             seeds=JUDGES,
         )
@@ -186,7 +187,7 @@ SWEEP = Sweep(
     name="judging",
     axis="records",
     ways=tuple(range(RECORDS)),
-    datasets=("cartpole/mixed-v0", "cartpole/expert-v0", "cartpole/random-v0"),
+    datasets=("cartpole/mixed-v0", "cartpole/random-v0"),
     batch_size=64,
     seeds=2,
     describe=describe,
