@@ -58,7 +58,7 @@ class NormedMLP(nn.Module):
 
 @partial(jax.jit, static_argnames=("inputs", "sizes"))
 def init_normed_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
-    """Parameters of a `NormedMLP`: as `init_mlp`, and norms that change nothing yet."""
+    """Parameters of a `NormedMLP`: as `init_mlp`; norms have scale 1 and shift 0."""
     return NormedMLP(sizes).init(key, jnp.zeros(inputs))["params"]
 
 

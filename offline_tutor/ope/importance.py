@@ -58,7 +58,7 @@ def weighted_per_decision(
 
 
 def effective_sample_size(ratios: np.ndarray) -> float:
-    """How many episodes of the policy itself would tell as much (Kong 1992).
+    """A rule of thumb for how many episodes carry the weight (Kong 1992).
 
     The squared sum of the whole products over the sum of their squares: from 1, where
     one episode carries all weight, to the number of episodes; 0 where all products are
