@@ -19,7 +19,7 @@ def run(
 
     What each is worth by fitted Q evaluation, by its own critic and by importance weights, beside
     what was recorded and its clone; and which one to use, or none of them. Not by the rows that
-    trained them, if you can spare others. Returns 1 where none is recommended.
+    trained them, if you can spare others.
 
     Args:
         paths: files of Policy.save or folders that train wrote to, then a dataset, last: a name,
@@ -42,6 +42,8 @@ def run(
         raise ValueError(
             f"{len(paths)} given; name one or more saved policies, and the dataset last"
         )
+    if not hidden:
+        raise ValueError("--hidden has no value; give one or more")
     check_sizes(num_steps=num_steps, batch_size=batch_size, seeds=seeds)
     config = FQE.Config(discount=discount, hidden=hidden, tau=tau)
     trained_by = None if algorithm is None else find_algorithm(algorithm)
@@ -59,4 +61,4 @@ def run(
         policies, dataset, config=config, num_steps=num_steps, batch_size=batch_size, seeds=seeds
     )
     print(found)
-    return 0 if found.recommended else 1
+    return 0

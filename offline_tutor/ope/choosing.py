@@ -146,6 +146,8 @@ def choose(
         raise ValueError("policies is empty; give one or more, by name")
     if taken := {RECORD, CLONE} & set(policies):
         raise ValueError(f"policies: {taken.pop()!r} names what they are compared with")
+    if seeds < 2:
+        raise ValueError(f"seeds is {seeds}; an interval needs two or more")
     settings = config or Config()
     clone = _clone_of(dataset)
     everyone = {**policies, CLONE: clone}

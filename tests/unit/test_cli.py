@@ -99,6 +99,9 @@ WRONG = {
     "no policy": ("evaluate {0}/policy.npz Pendulum-v1", "there is no policy"),
     "an empty folder": ("evaluate {0} Pendulum-v1", "there is no policy"),
     "no episodes": ("evaluate {0} Pendulum-v1 --episodes 0", "episodes is 0"),
+    "no dataset": ("judge {0}/policy.npz", "1 given; name one or more saved policies"),
+    "nothing to judge": ("judge {0}/policy.npz maze/stitch-v0", "there is no policy"),
+    "judges without a layer": ("judge {0}/x maze/stitch-v0 --hidden", "--hidden has no value"),
     "no command": ("", "datasets, train, evaluate, judge, grade"),
 }
 
@@ -230,6 +233,21 @@ def test_train_lists_its_algorithms(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"• {name} " in text for name in ALGORITHMS)
     assert "td3_bc TD3 + behaviour cloning (Fujimoto and Gu 2021)" in text
     assert "my_file.py:MINE" in text
+
+
+def test_train_then_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, *TRAIN) == 0
+    small = ["--hidden", "8", "--num-steps", "20", "--batch-size", "8", "--seeds", "2"]
+    capsys.readouterr()
+    assert run(tmp_path, "judge", "{0}/run", "maze/stitch-v0", *small) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [f"{tmp_path}/run, seed 0", f"{tmp_path}/run, seed 1", "its clone", "the record"]
+    assert [line[: len(name)] for line, name in zip(lines[1:], names, strict=False)] == names
+    assert any(line.startswith("recommended: ") for line in lines)
+    assert run(tmp_path, "judge", "{0}/run", "maze/stitch-v0", *small[:-1], "1") == 2
+    assert "seeds is 1; an interval needs two or more" in capsys.readouterr().err
+    assert run(tmp_path, "judge", "{0}/run", "cartpole/mixed-v0", *small) == 2
+    assert "policy was trained on vectors" in capsys.readouterr().err
 
 
 def test_evaluate_refuses_another_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
