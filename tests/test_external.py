@@ -241,7 +241,7 @@ def test_fitted_q_evaluation_ranks_three_policies(name: str, record_property: An
     for label, each, one, error in zip(policies, true, found, errors, strict=True):
         state = "settled" if one.settled else "still moving"
         print(f"  {label:28} {each:9.1f} {one.estimate:9.1f} {error:6.0%}  {state}")
-        record_property("fitted Q evaluation", [name, label, each, one.estimate, one.settled])
+        record_property("FQE", [name, label, float(each), one.estimate, one.settled])
     assert (np.diff(true[:3]) < 0).all()
     assert (np.diff(estimates[:3]) < 0).all()
     assert (errors[:3] < 0.3).all()
