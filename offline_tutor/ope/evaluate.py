@@ -11,6 +11,7 @@ import numpy as np
 from offline_tutor.data import Dataset
 from offline_tutor.intervals import Interval, mean_interval
 from offline_tutor.ope.fqe import FQE, FQE_CONTINUOUS, Config, q_values, values
+from offline_tutor.ope.logged import check_probabilities
 from offline_tutor.policies import Policy
 from offline_tutor.training import Run, train
 from offline_tutor.types import Array, Discrete
@@ -232,4 +233,6 @@ def asked(policy: Acts, dataset: Dataset, observations: Array) -> np.ndarray:
             f"policy gives an array {given.shape} for {len(observations)} "
             f"observations; it must give finite numbers, {wanted}"
         )
+    if isinstance(actions, Discrete):
+        check_probabilities(given, "policy")
     return given.astype(np.float32)

@@ -106,6 +106,12 @@ def _all_actions(dataset: Dataset, function: Probabilities, name: str) -> np.nda
             f"{name} gives an array {found.shape} for {wanted[0]} observations; it "
             f"must give the probabilities of all {wanted[1]} actions, {wanted}"
         )
+    check_probabilities(found, name)
+    return found
+
+
+def check_probabilities(found: np.ndarray, name: str) -> None:
+    """A ValueError unless each row, (actions,), is 0 or more and sums to 1."""
     wrong = ~((found >= 0).all(1) & (np.abs(found.sum(1) - 1) < 1e-4))
     if wrong.any():
         row = int(wrong.argmax())
@@ -113,7 +119,6 @@ def _all_actions(dataset: Dataset, function: Probabilities, name: str) -> np.nda
             f"{name}, row {row}: {found[row].tolist()} are no probabilities; they must "
             "be 0 or more and sum to 1"
         )
-    return found
 
 
 def _check_propensities(dataset: Dataset, recorded: np.ndarray) -> None:

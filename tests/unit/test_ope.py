@@ -420,13 +420,19 @@ def test_choose_recommends_what_is_clearly_better(continuous: bool) -> None:
 
 
 def test_what_goes_beyond_the_possible_is_not_recommended() -> None:
-    """Targets that grow without end: the sum of its probabilities is 6."""
-    dataset, _, _ = walk(continuous=False)
-    bold = lambda observations: np.tile([3.0, 3.0], (len(observations), 1))  # noqa: E731
-    found = choose({"bold": bold}, dataset, **OPTIONS | {"num_steps": 400, "seeds": 2})
+    """Judges that take steps far too large say whatever comes."""
+    dataset, onwards, _ = walk(continuous=False)
+    wild = FQE.Config(hidden=(32,), learning_rate=30.0, discount=0.9, tau=0.5)
+    found = choose({"bold": onwards}, dataset, **OPTIONS | {"config": wild, "num_steps": 200})
     assert not found.candidates[0].possible
     assert found.recommended is None
     assert "impossible" in str(found)
+
+
+def test_what_is_no_probability_is_refused_before_training() -> None:
+    dataset, _, _ = walk(continuous=False)
+    with pytest.raises(ValueError, match=r"policy, row 0: \[3\.0, 3\.0\] are no probabilities"):
+        fitted_q_evaluation(always(3.0, 3.0), dataset)
 
 
 @pytest.mark.parametrize(
