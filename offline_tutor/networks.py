@@ -64,8 +64,8 @@ def init_normed_mlp(key: Array, inputs: int, sizes: tuple[int, ...]) -> Params:
 
 def normed_mlp(params: Params, x: Array) -> Array:
     """The output of a `NormedMLP`, (..., outputs), at `x`, (..., inputs)."""
-    layers = sorted(name for name in params if name.startswith("layer"))
-    sizes = tuple(params[name]["bias"].size for name in layers)
+    count = sum(name.startswith("layer") for name in params)
+    sizes = tuple(params[f"layer{i}"]["bias"].size for i in range(count))
     return NormedMLP(sizes).apply({"params": params}, x)
 
 

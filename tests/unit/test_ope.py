@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import pytest
 
 from offline_tutor.algorithms import BC_DISCRETE, DQN
 from offline_tutor.data import DatasetError, from_arrays
 from offline_tutor.intervals import Interval
+from offline_tutor.networks import init_normed_mlp, normed_mlp
 from offline_tutor.ope import importance
 from offline_tutor.ope.choosing import CLONE, RECORD, choose
 from offline_tutor.ope.evaluate import (
@@ -374,6 +376,13 @@ def test_possible_values(rewards: Any, discount: float, possible: tuple[float, f
         num_actions=2,
     )
     assert possible_values(dataset, discount) == pytest.approx(possible)
+
+
+def test_a_network_of_many_layers_is_read_in_their_order() -> None:
+    """By name, layer10 would come before layer2."""
+    sizes = (*range(3, 14), 2)
+    params = init_normed_mlp(jax.random.key(0), 4, sizes)
+    assert normed_mlp(params, np.ones((5, 4), np.float32)).shape == (5, 2)
 
 
 OPTIONS: dict[str, Any] = {
